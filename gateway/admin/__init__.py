@@ -1,0 +1,1 @@
+"""Health and administration, on a listener of their own."""

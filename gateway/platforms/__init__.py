@@ -1,0 +1,1 @@
+"""The mini-program platforms: exchanging a login code for an identity."""

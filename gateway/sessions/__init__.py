@@ -1,0 +1,1 @@
+"""Who is logged in: tokens, sessions, and where they are kept."""

@@ -1,0 +1,51 @@
+"""What a session is. Pure values; design section 5.
+
+It must not know tokens, stores or requests.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["user", "anonymous"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who somebody is to us: a platform, one of its apps, and the id given there.
+
+    A guest's `id` is the anonymous openid. Ids differ per app, so the app id is part of the key.
+    """
+
+    platform: str
+    app_id: str
+    kind: Kind
+    id: str
+
+    def __str__(self) -> str:
+        middle = "anonymous:" if self.kind == "anonymous" else ""
+        return f"{self.platform}:{self.app_id}:{middle}{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The record of a login.
+
+    `key` is base64url(SHA-256(session id)), 43 characters without padding: the store's key, the
+    admin API's id and `X-Session-Id`. `app` is the app's name in the settings. All moments are
+    seconds since the epoch. `openid` is None for a guest; `anonymous_openid` may stand beside it.
+    """
+
+    key: str
+    subject: Subject
+    app: str
+    openid: str | None
+    unionid: str | None
+    anonymous_openid: str | None
+    created_at: float
+    expires_at: float
+    last_used_at: float
+    user_id: str | None = None
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.subject.kind == "anonymous"

@@ -1,0 +1,1 @@
+"""The platforms, for development and tests. Written from their documents, not from our code."""
