@@ -22,8 +22,9 @@ class PlatformApp:
     kind: Literal["mini-program", "mini-game"] = "mini-program"
     api: Literal["old", "v2"] = "old"
     api_base: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # its URL may hold a password
     timeout_s: float = 5.0
+    keeps_unionid: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +54,20 @@ class Exchange(Protocol):
 
 
 MAX_OPENID_BYTES = 128
+NOT_IDS = frozenset({"0", "null", "none", "undefined"})  # nothing, made into text (attacks.md S15)
 
 
 def check_openid(value: object, name: str = "openid") -> str:
     """Return an id that is safe in a header, or refuse the login (attacks.md H21).
 
-    Refused: not text, empty, over 128 bytes, controls, commas, spaces, anything outside ASCII.
+    Refused: not text, empty, over 128 bytes, controls, commas, spaces, anything outside ASCII,
+    and a nothing made into text, which many users would share.
     """
     if (
         not isinstance(value, str)
         or not 0 < len(value) <= MAX_OPENID_BYTES
         or not all("!" <= character <= "~" and character != "," for character in value)
+        or value.lower() in NOT_IDS
     ):
         raise GatewayError("platform_error", f"the platform's {name} is not usable")
     return value

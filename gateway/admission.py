@@ -1,0 +1,167 @@
+"""Decides whether the bytes received are one well-formed request we want to read. Pure.
+
+aiohttp's parser has passed it already; this refuses what that parser lets through and two
+servers might read differently (attacks.md C2; RFC 9112 3, 6, 7; RFC 9110 7, 10.1.1).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.clients import Client, Trust
+from gateway.errors import GatewayError
+from gateway.headers import Field, check_names, connection_tokens, values
+from gateway.host import read_host
+from gateway.target import Target, parse
+
+MAX_CONTENT_LENGTH_DIGITS = 15
+REFUSED_METHODS = frozenset({"CONNECT", "TRACE", "TRACK", "PRI"})
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """What arrived: the request line and the fields as bytes, and who sent it.
+
+    `peer` is the socket's address, "" on a unix socket; `scheme` is that of our listener.
+    """
+
+    method: str
+    target: str
+    version: tuple[int, int]
+    fields: tuple[Field, ...]
+    peer: str
+    scheme: str = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that may be routed.
+
+    `host` is for matching, `host_field` as the client wrote it. `content_length` is None without
+    the header. `is_websocket` asks for an upgrade to it; no other upgrade is ever kept.
+    """
+
+    method: str
+    target: Target
+    version: tuple[int, int]
+    fields: tuple[Field, ...]
+    client: Client
+    request_id: str
+    host: str
+    host_field: str
+    content_length: int | None
+    is_chunked: bool
+    expects_continue: bool
+    is_websocket: bool
+
+    @property
+    def has_body(self) -> bool:
+        return self.is_chunked or bool(self.content_length)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionLimits:
+    """Sizes in bytes (design section 3, `server.limits`)."""
+
+    headers_bytes: int = 32 * 1024
+    target_bytes: int = 8 * 1024
+
+
+def admit(raw: RawRequest, request_id: str, trust: Trust, limits: AdmissionLimits) -> Admitted:
+    """Check a request and read what routing needs; `request_id` is used unless a peer has one.
+
+    Raises: GatewayError bad_request, target_refused, target_too_long, headers_too_large,
+    method_not_allowed.
+    """
+    _check_size(raw.fields, limits)
+    check_names(raw.fields)
+    if raw.version not in {(1, 0), (1, 1)}:
+        raise GatewayError("bad_request", "only HTTP/1.1 and HTTP/1.0 are spoken here")
+    if raw.method in REFUSED_METHODS:
+        raise GatewayError("method_not_allowed", f"{raw.method} is not served")
+    host_field = _read_host_field(raw.fields)
+    host = read_host(host_field)
+    if host is None:
+        raise GatewayError("bad_request", "the Host header does not name a host")
+    content_length, is_chunked = _read_framing(raw.fields, raw.version)
+    client = trust.client(raw.peer, raw.scheme, raw.fields)
+    return Admitted(
+        method=raw.method,
+        target=parse(_origin_form(raw.target, host), limits.target_bytes),
+        version=raw.version,
+        fields=raw.fields,
+        client=client,
+        request_id=client.request_id or request_id,
+        host=host,
+        host_field=host_field.decode("ascii"),
+        content_length=content_length,
+        is_chunked=is_chunked,
+        expects_continue=_read_expect(raw.fields, raw.version),
+        is_websocket=_read_upgrade(raw, has_body=is_chunked or bool(content_length)),
+    )
+
+
+def _check_size(fields: Sequence[Field], limits: AdmissionLimits) -> None:
+    size = sum(len(name) + len(value) + 4 for name, value in fields)
+    if size > limits.headers_bytes:
+        raise GatewayError(
+            "headers_too_large", f"the headers are larger than {limits.headers_bytes} bytes"
+        )
+
+
+def _read_host_field(fields: Sequence[Field]) -> bytes:
+    hosts = values(fields, b"host")
+    if len(hosts) != 1:
+        raise GatewayError("bad_request", "send exactly one Host header")
+    return hosts[0]
+
+
+def _origin_form(target: str, host: str) -> str:
+    """Reduce an absolute-form to origin-form if it names the same host (RFC 9112 3.2.2)."""
+    for scheme in ("http://", "https://"):
+        if target[: len(scheme)].lower() == scheme:
+            authority, slash, rest = target[len(scheme) :].partition("/")
+            if not slash:
+                authority, mark, query = authority.partition("?")
+                rest = mark + query
+            if not authority.isascii() or read_host(authority.encode()) != host:
+                raise GatewayError("target_refused", "the target names another host")
+            return "/" + rest
+    return target
+
+
+def _read_framing(fields: Sequence[Field], version: tuple[int, int]) -> tuple[int | None, bool]:
+    """Read the body's framing; exactly one of two forms is understood (RFC 9112 6)."""
+    codings = values(fields, b"transfer-encoding")
+    lengths = values(fields, b"content-length")
+    if codings:
+        if lengths or len(codings) > 1 or codings[0].lower() != b"chunked" or version < (1, 1):
+            raise GatewayError("bad_request", "the body's framing is ambiguous")
+        return None, True
+    if not lengths:
+        return None, False
+    digits = lengths[0]
+    if len(lengths) > 1 or not digits.isdigit() or len(digits) > MAX_CONTENT_LENGTH_DIGITS:
+        raise GatewayError("bad_request", "the Content-Length is not one plain number")
+    return int(digits), False
+
+
+def _read_expect(fields: Sequence[Field], version: tuple[int, int]) -> bool:
+    """Read `Expect` (RFC 9110 10.1.1); an HTTP/1.0 client cannot mean it."""
+    expected = values(fields, b"expect")
+    if not expected:
+        return False
+    if len(expected) > 1 or expected[0].lower() != b"100-continue":
+        raise GatewayError("bad_request", "only 100-continue can be expected")
+    return version >= (1, 1)
+
+
+def _read_upgrade(raw: RawRequest, *, has_body: bool) -> bool:
+    """Tell a WebSocket handshake from an upgrade to anything else (RFC 6455 4.1; W2, W5)."""
+    upgrades = values(raw.fields, b"upgrade")
+    if not upgrades or b"upgrade" not in connection_tokens(raw.fields):
+        return False  # not asked of this connection: the header is hop-by-hop and goes
+    if len(upgrades) > 1 or upgrades[0].lower() != b"websocket":
+        raise GatewayError("bad_request", "only an upgrade to websocket is served")
+    if raw.method != "GET" or has_body or raw.version < (1, 1):
+        raise GatewayError("bad_request", "a WebSocket handshake is a GET without a body")
+    return True

@@ -1,0 +1,219 @@
+"""The commands. Exit codes: 0 done, 1 refused, 2 wrong usage (click's own)."""
+
+import asyncio
+import base64
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import click
+import uvloop
+
+from gateway import __version__
+from gateway.errors import GatewayError, SettingsError
+from gateway.loader import Loaded, load
+
+T = TypeVar("T")
+
+CONFIG = click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("gateway.yaml"),
+    show_default=True,
+    help="The settings file.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """An auth gateway for mini-programs (小程序)."""
+
+
+@main.command()
+@CONFIG
+def serve(config: Path) -> None:
+    """Run the gateway."""
+    from gateway.app import Gateway
+    from gateway.clock import now
+    from gateway.observe import set_up_logging
+
+    loaded = _load(config)
+    settings = loaded.settings
+    set_up_logging(settings.logs.level, settings.logs.format)
+
+    async def run() -> None:
+        async with Gateway(settings, now):
+            click.echo(f"gateway {__version__} listens on {settings.server.listen}", err=True)
+            await _until_signal()
+            click.echo("draining", err=True)
+
+    _run(run())
+
+
+@main.command()
+@CONFIG
+def dev(config: Path) -> None:
+    """Run simulator, echo service and gateway together, for development."""
+    from gateway.clock import now
+    from gateway.dev import run_dev
+    from gateway.observe import set_up_logging
+
+    loaded = _load(config)
+    settings = loaded.settings
+    if settings.environment != "development":
+        raise click.ClickException("`gateway dev` needs settings with `environment: development`")
+    set_up_logging(settings.logs.level, settings.logs.format)
+
+    async def run() -> None:
+        async with run_dev(settings, now) as banner:
+            click.echo(banner)
+            await _until_signal()
+
+    _run(run())
+
+
+@main.command()
+@CONFIG
+def check(config: Path) -> None:
+    """Check the settings as start-up would; list every problem."""
+    loaded = _load(config)
+    settings = loaded.settings
+    click.echo(
+        f"{config}: good: {len(settings.apps)} apps, {len(settings.upstreams)} upstreams,"
+        f" {len(settings.routes)} routes"
+    )
+
+
+@main.command()
+@CONFIG
+@click.argument("method")
+@click.argument("url")
+@click.option("-H", "--header", "headers", multiple=True, help="`Name: value`; may be repeated.")
+@click.option("--peer", default="127.0.0.1", show_default=True, help="The client's address.")
+def explain(config: Path, method: str, url: str, headers: tuple[str, ...], peer: str) -> None:
+    """Say which route a request takes, whether it may, and what the service would get."""
+    from gateway.admission import RawRequest
+    from gateway.explain import describe
+    from gateway.explain import explain as explain_request
+    from gateway.explaining import open_explain_parts
+
+    loaded = _load(config)
+    raw = RawRequest(
+        method=method.upper(),
+        target=_target_of(url),
+        version=(1, 1),
+        fields=_fields(url, headers, str(loaded.settings.server.listen)),
+        peer=peer,
+    )
+
+    async def run() -> int:
+        async with open_explain_parts(loaded.settings) as parts:
+            explanation = await explain_request(raw, "(made for each request)", parts)
+        click.echo(describe(explanation))
+        return 1 if explanation.refusal is not None else 0
+
+    sys.exit(_run(run()))
+
+
+@main.command()
+@CONFIG
+@click.option("--listen", default="127.0.0.1:8090", show_default=True, help="host:port")
+@click.option("--any-app", is_flag=True, help="Take any app id with any secret; needs no settings.")
+def simulate(config: Path, listen: str, any_app: bool) -> None:
+    """Run the platforms' simulator alone."""
+    from gateway.clock import now
+    from gateway.dev import simulated_apps
+    from gateway.simulator.app import build_simulator
+    from gateway.simulator.server import start
+
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdigit():
+        raise click.UsageError("--listen is host:port")
+    apps = None if any_app else simulated_apps(_load(config).settings)
+
+    async def run() -> None:
+        running = await start(build_simulator(apps, now), host.strip("[]"), int(port))
+        click.echo(f"simulator listens on {running.url}", err=True)
+        await _until_signal()
+        await running.close()
+
+    _run(run())
+
+
+@main.command()
+def keygen() -> None:
+    """Make a signing key and an encryption key; put them first in their lists."""
+    encryption_key = base64.b64encode(secrets.token_bytes(32)).decode()
+    click.echo(f"signing_key: {secrets.token_urlsafe(48)}")
+    click.echo(f"encryption_key: {encryption_key}")
+
+
+# -- shared by the commands -------------------------------------------------------------------
+
+
+def _load(config: Path) -> Loaded:
+    """Load the settings, or say all that is wrong with them and end with 1."""
+    try:
+        loaded = load(config, os.environ)
+    except SettingsError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        count = len(error.problems)
+        click.echo(f"{config}: refused: {count} problem{'s' * (count != 1)}", err=True)
+        sys.exit(1)
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return loaded
+
+
+def _run(work: Coroutine[object, object, T]) -> T:
+    """Run on uvloop; an address that is taken or a store that is away ends with 1."""
+    try:
+        return uvloop.run(work)
+    except OSError as error:
+        raise click.ClickException(error.strerror or str(error)) from error
+    except GatewayError as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _until_signal() -> None:
+    """Wait for SIGINT or SIGTERM; a second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    await stop.wait()
+
+
+def _target_of(url: str) -> str:
+    """Cut the request target out of a URL, as raw as it was typed."""
+    _, mark, rest = url.partition("://")
+    if not mark:
+        return url
+    slash = rest.find("/")
+    return rest[slash:] if slash >= 0 else "/"
+
+
+def _fields(url: str, headers: tuple[str, ...], listen: str) -> tuple[tuple[bytes, bytes], ...]:
+    given = []
+    for header in headers:
+        name, mark, value = header.partition(":")
+        if not mark or not name.strip():
+            raise click.UsageError("--header is `Name: value`")
+        given.append((name.strip().encode(), value.strip().encode()))
+    if not any(name.lower() == b"host" for name, _ in given):
+        given.insert(0, (b"Host", (urlsplit(url).netloc or listen).encode()))
+    return tuple(given)

@@ -1,0 +1,106 @@
+"""`POST /login` and its alias path: one code becomes one session (design section 4)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.endpoints.apps import Apps
+from gateway.endpoints.body import read_fields, read_form
+from gateway.endpoints.call import Call
+from gateway.errors import GatewayError
+from gateway.platforms.base import Exchange, LoginCodes, PlatformApp, PlatformIdentity
+from gateway.sessions.model import Session, Subject
+from gateway.sessions.service import Issued, NewLogin, SessionService
+
+MAX_FIELD_CHARACTERS = 2048
+"""Codes are 32 to some hundred characters; Baidu's federated ones are the longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFields:
+    """What a login says, checked: text or absent."""
+
+    app: str | None
+    platform: str | None
+    code: str | None
+    anonymous_code: str | None
+
+
+class Login:
+    """Exchanges a code at the platform and mints a session."""
+
+    def __init__(
+        self,
+        apps: Apps,
+        exchange: Exchange,
+        sessions: SessionService,
+        show: Callable[[Session], dict[str, object]],
+    ) -> None:
+        self._apps = apps
+        self._exchange = exchange
+        self._sessions = sessions
+        self._show = show
+
+    async def __call__(self, call: Call) -> tuple[web.Response, Session]:
+        """Log in. Raises: GatewayError (section 4, "Login rules")."""
+        fields = await _read(call)
+        app = self._apps.resolve(fields.app, fields.platform)
+        codes = LoginCodes(fields.code, fields.anonymous_code)
+        if codes.code is None and codes.anonymous_code is None:
+            raise GatewayError("bad_request", "send the platform's login code in `code`")
+        identity = await self._exchange(app, codes)
+        issued = await self._sessions.create(_new_login(app, identity))
+        await call.new_session()  # never the one the client came with (S9)
+        return web.json_response(self._describe(issued)), issued.session
+
+    def _describe(self, issued: Issued) -> dict[str, object]:
+        return {"token": issued.token, "token_type": "Bearer", **self._show(issued.session)}
+
+
+async def _read(call: Call) -> LoginFields:
+    fields = dict(await read_fields(call.request, call.admitted))
+    if call.path_fields:
+        query = read_form(call.admitted.target.query or "")
+        _merge(fields, {name: query[name] for name in ("code", "anonymous_code") if name in query})
+        renamed = {"app_id": "app"}
+        _merge(fields, {renamed.get(name, name): text for name, text in call.path_fields.items()})
+    return LoginFields(
+        app=_text(fields, "app"),
+        platform=_text(fields, "platform"),
+        code=_text(fields, "code"),
+        anonymous_code=_text(fields, "anonymous_code"),
+    )
+
+
+def _merge(fields: dict[str, object], more: Mapping[str, object]) -> None:
+    for name, value in more.items():
+        if fields.setdefault(name, value) != value:
+            raise GatewayError("bad_request", f"`{name}` is said twice, differently")
+
+
+def _text(fields: Mapping[str, object], name: str) -> str | None:
+    """Read one text field; null and the empty text mean absent."""
+    value = fields.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or len(value) > MAX_FIELD_CHARACTERS or not value.isprintable():
+        raise GatewayError("bad_request", f"`{name}` must be a text of printable characters")
+    return value
+
+
+def _new_login(app: PlatformApp, identity: PlatformIdentity) -> NewLogin:
+    if identity.openid is not None:
+        subject = Subject(app.platform, app.app_id, "user", identity.openid)
+    elif identity.anonymous_openid is not None:
+        subject = Subject(app.platform, app.app_id, "anonymous", identity.anonymous_openid)
+    else:
+        raise GatewayError("platform_error", "the platform named nobody")
+    return NewLogin(
+        app=app.name,
+        subject=subject,
+        openid=identity.openid,
+        unionid=identity.unionid if app.keeps_unionid else None,
+        anonymous_openid=identity.anonymous_openid,
+        session_key=identity.session_key,
+    )

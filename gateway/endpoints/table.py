@@ -1,0 +1,107 @@
+"""Decides which requests the gateway answers itself, and carries them through aiohttp-session."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from gateway.admission import Admitted
+from gateway.endpoints.call import Call, Handler
+from gateway.errors import Answer, GatewayError
+from gateway.observe import Visit
+from gateway.sessions.model import Session
+from gateway.target import Target
+
+_PLACEHOLDER = re.compile(r"\{(platform|app_id)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One of our own paths: a name for the log, its methods, and who answers."""
+
+    name: str
+    path: str
+    methods: tuple[str, ...]
+    handler: Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An endpoint that a request names, with what stands in its path."""
+
+    endpoint: Endpoint
+    path_fields: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.endpoint.name
+
+
+class Endpoints:
+    """The gateway's own paths, on all hosts or on the ones named."""
+
+    def __init__(
+        self, endpoints: Sequence[Endpoint], hosts: Sequence[str], middleware: Middleware
+    ) -> None:
+        self._exact = {each.path: Found(each) for each in endpoints if "{" not in each.path}
+        self._patterns = [(compile_path(e.path), e) for e in endpoints if "{" in e.path]
+        self._hosts = frozenset(hosts)
+        self._middleware = middleware
+
+    def find(self, host: str, target: Target) -> Found | None:
+        """Find the endpoint of a request, if it is one of ours."""
+        if self._hosts and host not in self._hosts:
+            return None
+        if found := self._exact.get(target.path):
+            return found
+        for pattern, endpoint in self._patterns:
+            if match := pattern.fullmatch(target.path):
+                return Found(endpoint, match.groupdict())
+        return None
+
+    def check(self, found: Found, admitted: Admitted) -> None:
+        """Check that an endpoint takes this request. Raises: GatewayError."""
+        if admitted.is_websocket:
+            raise GatewayError("bad_request", "this path speaks no WebSocket")
+        if admitted.method not in found.endpoint.methods:
+            raise GatewayError("method_not_allowed", allow=found.endpoint.methods)
+
+    async def answer(
+        self, found: Found, request: web.BaseRequest, admitted: Admitted, visit: Visit
+    ) -> Answer:
+        """Answer one of our own requests. Raises: GatewayError."""
+        self.check(found, admitted)
+        call = Call(request, admitted, found.path_fields)
+
+        async def handle(_request: web.BaseRequest) -> web.StreamResponse:
+            response, session = await found.endpoint.handler(call)
+            _note(visit, session)
+            return response
+
+        # It loads, and after the handler saves, the session; it works over any BaseRequest.
+        response = await self._middleware(request, handle)  # type: ignore[arg-type] # see above
+        return _as_answer(response, admitted.request_id)
+
+
+def compile_path(path: str) -> re.Pattern[str]:
+    """Turn a path with `{platform}` and `{app_id}` into a pattern for a whole path."""
+    parts = _PLACEHOLDER.split(path)
+    pieces = [f"(?P<{part}>[^/]+)" if n % 2 else re.escape(part) for n, part in enumerate(parts)]
+    return re.compile("".join(pieces))
+
+
+def _note(visit: Visit, session: Session | None) -> None:
+    if session is not None:
+        visit.platform, visit.app = session.subject.platform, session.app
+        visit.subject = str(session.subject)
+
+
+def _as_answer(response: web.StreamResponse, request_id: str) -> Answer:
+    body = response.body if isinstance(response, web.Response) else b""
+    headers = [
+        (name, value) for name, value in response.headers.items() if name != "Content-Length"
+    ]
+    headers += [("Cache-Control", "no-store"), ("X-Request-Id", request_id)]
+    return Answer(response.status, tuple(headers), body if isinstance(body, bytes) else b"")

@@ -1,0 +1,182 @@
+"""The public listener: every request is admitted, then answered here or by the proxy, then logged.
+
+The order of `_answer` is the path of a request (docs/request.md).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.access import Access
+from gateway.admission import AdmissionLimits, Admitted, RawRequest, admit
+from gateway.answers import Written, write_answer
+from gateway.clients import Trust
+from gateway.clock import Clock
+from gateway.endpoints.table import Endpoints
+from gateway.errors import Answer, GatewayError, render
+from gateway.observe import CLIENT_CLOSED, AccessLog, Visit
+from gateway.protocol import peer_address
+from gateway.proxy.exchange import Proxy
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryParts:
+    """What the entry works with; `new_request_id` makes the id of each request."""
+
+    access: Access
+    proxy: Proxy
+    endpoints: Endpoints
+    trust: Trust
+    limits: AdmissionLimits
+    clock: Clock
+    new_request_id: Callable[[], str]
+    log: AccessLog | None
+
+
+class Entry:
+    """Handles requests of the public listener."""
+
+    def __init__(self, parts: EntryParts) -> None:
+        self._parts = parts
+        self._in_flight = 0
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+        self.is_draining = False
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; whatever goes wrong becomes an answer or ends the connection."""
+        visit = self._begin(request)
+        self._in_flight += 1
+        self._is_empty.clear()
+        try:
+            written = await self._answer_or_refuse(request, visit)
+            visit.status, visit.sent_bytes = written.status, written.sent_bytes
+            return written
+        except (asyncio.CancelledError, ConnectionError) as error:
+            visit.status = visit.status or CLIENT_CLOSED
+            visit.error = visit.error or _why(error)
+            raise
+        finally:
+            self._end(visit)
+
+    async def wait_until_empty(self, timeout_s: float) -> bool:
+        """Wait until no request is under way; False when time ran out first."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._is_empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def refuse_unparsed(self, request: web.BaseRequest, error: GatewayError) -> Written:
+        """Answer bytes that never became a request, and log it."""
+        visit = self._begin(request)
+        visit.method = visit.path = "-"
+        written = self._refuse(request, visit, error, keep_alive=False)
+        visit.status, visit.sent_bytes = written.status, written.sent_bytes
+        self._log(visit)
+        return written
+
+    # -- the path of a request ------------------------------------------------------------------
+
+    async def _answer_or_refuse(self, request: web.BaseRequest, visit: Visit) -> Written:
+        try:
+            admitted = self._admit(request, visit)
+        except GatewayError as error:
+            return self._refuse(request, visit, error, keep_alive=False)
+        try:
+            return await self._answer(request, admitted, visit)
+        except GatewayError as error:
+            # Unread body bytes would be taken for the next request.
+            keep_alive = self._keeps_alive(request) and request.content.is_eof()
+            return self._refuse(request, visit, error, keep_alive=keep_alive)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception:
+            logger.exception("request %s failed", visit.request_id)
+            failure = GatewayError("internal_error", "the gateway failed; its log says more")
+            return self._refuse(request, visit, failure, keep_alive=False)
+
+    def _admit(self, request: web.BaseRequest, visit: Visit) -> Admitted:
+        raw = RawRequest(
+            method=request.method,
+            target=request.raw_path,
+            version=request.version,
+            fields=request.raw_headers,
+            peer=peer_address(request.transport),
+            scheme=request.scheme,
+        )
+        admitted = admit(raw, visit.request_id, self._parts.trust, self._parts.limits)
+        visit.request_id = admitted.request_id
+        visit.client = admitted.client.address or "-"
+        return admitted
+
+    async def _answer(self, request: web.BaseRequest, admitted: Admitted, visit: Visit) -> Written:
+        keep_alive = self._keeps_alive(request)
+        found = self._parts.endpoints.find(admitted.host, admitted.target)
+        if found is not None:
+            visit.route = found.name
+            answer = await self._parts.endpoints.answer(found, request, admitted, visit)
+            is_read = request.content.is_eof()
+            return write_answer(request, answer, keep_alive=keep_alive and is_read)
+        grant = await self._parts.access.decide(admitted)
+        visit.route = grant.route.name
+        if grant.session is not None:
+            visit.platform = grant.session.subject.platform
+            visit.app = grant.session.app
+            visit.subject = str(grant.session.subject)
+        if grant.route.respond is not None:
+            answer = _identified(grant.route.respond, admitted.request_id)
+            is_read = request.content.is_eof()
+            return write_answer(request, answer, keep_alive=keep_alive and is_read)
+        visit.upstream = grant.route.upstream
+        return await self._parts.proxy.forward(request, admitted, grant, keep_alive=keep_alive)
+
+    # -- refuse, record -------------------------------------------------------------------------
+
+    def _refuse(
+        self, request: web.BaseRequest, visit: Visit, error: GatewayError, *, keep_alive: bool
+    ) -> Written:
+        visit.error = error.code
+        if request.writer.output_size > 0:
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionAbortedError("an answer was under way")
+        return write_answer(request, render(error, visit.request_id), keep_alive=keep_alive)
+
+    def _keeps_alive(self, request: web.BaseRequest) -> bool:
+        return request.keep_alive and not self.is_draining
+
+    def _begin(self, request: web.BaseRequest) -> Visit:
+        return Visit(
+            started_at=self._parts.clock(),
+            began_s=asyncio.get_running_loop().time(),
+            request_id=self._parts.new_request_id(),
+            method=request.method,
+            path=request.raw_path.partition("?")[0],
+            client=peer_address(request.transport) or "-",
+        )
+
+    def _end(self, visit: Visit) -> None:
+        self._in_flight -= 1
+        if not self._in_flight:
+            self._is_empty.set()
+        self._log(visit)
+
+    def _log(self, visit: Visit) -> None:
+        if self._parts.log is not None:
+            visit.ended_s = asyncio.get_running_loop().time()
+            self._parts.log.write(visit)
+
+
+def _why(error: BaseException) -> str:
+    return "answer_cut_off" if isinstance(error, ConnectionAbortedError) else "client_gone"
+
+
+def _identified(answer: Answer, request_id: str) -> Answer:
+    return Answer(answer.status, (*answer.headers, ("X-Request-Id", request_id)), answer.body)

@@ -1,0 +1,91 @@
+"""Says what would become of a request, sending nothing: the same steps as `entry`, in order."""
+
+from dataclasses import dataclass
+
+from gateway.access import Access
+from gateway.admission import AdmissionLimits, RawRequest, admit
+from gateway.clients import Trust
+from gateway.endpoints.table import Endpoints
+from gateway.errors import GatewayError
+from gateway.proxy.head import Outgoing, build_request
+from gateway.proxy.upload import body_limit, check_length
+from gateway.routing import Route
+from gateway.sessions.model import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What would happen. Exactly one of `refusal`, `endpoint`, `outgoing`, or a `respond` route."""
+
+    route: Route | None = None
+    session: Session | None = None
+    refusal: GatewayError | None = None
+    endpoint: str | None = None
+    outgoing: Outgoing | None = None
+
+    @property
+    def decision(self) -> str:
+        """The outcome in a few words."""
+        if self.refusal is not None:
+            return f"refused: {self.refusal.outcome.status} {self.refusal.code}"
+        if self.endpoint is not None:
+            return f"answered by the gateway: {self.endpoint}"
+        if self.outgoing is None:
+            return "answered by the gateway: respond"
+        return "forwarded"
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainParts:
+    """What the proxy itself decides with.
+
+    `upstream_hosts` says for each upstream what replaces the client's `Host`, or None.
+    """
+
+    access: Access
+    endpoints: Endpoints
+    trust: Trust
+    limits: AdmissionLimits
+    body_bytes: int
+    cookie_name: str | None
+    upstream_hosts: dict[str, str | None]
+
+
+async def explain(raw: RawRequest, request_id: str, parts: ExplainParts) -> Explanation:
+    """Explain one request; a look-up in the session store is all that happens."""
+    route: Route | None = None
+    try:
+        admitted = admit(raw, request_id, parts.trust, parts.limits)
+        found = parts.endpoints.find(admitted.host, admitted.target)
+        if found is not None:
+            parts.endpoints.check(found, admitted)
+            return Explanation(endpoint=found.name)
+        grant = await parts.access.decide(admitted)
+        route = grant.route
+        if route.upstream is None:
+            return Explanation(route=route, session=grant.session)
+        check_length(admitted, body_limit(route, parts.body_bytes))
+        upstream_host = parts.upstream_hosts[route.upstream]
+        outgoing = build_request(admitted, grant, parts.cookie_name, upstream_host)
+    except GatewayError as error:
+        return Explanation(route=route, refusal=error)
+    return Explanation(route=route, session=grant.session, outgoing=outgoing)
+
+
+def describe(explanation: Explanation) -> str:
+    """Write an explanation for a terminal; identity values are shown, tokens never are there."""
+    lines = [f"decision  {explanation.decision}"]
+    if explanation.refusal is not None and explanation.refusal.detail:
+        lines.append(f"because   {explanation.refusal.detail}")
+    if explanation.route is not None:
+        route = explanation.route
+        lines.append(f"route     {route.name} (session: {route.session})")
+        lines.append(f"upstream  {route.upstream or 'none: respond'}")
+    if explanation.outgoing is not None:
+        outgoing = explanation.outgoing
+        lines.append(f"sends     {outgoing.method} {outgoing.target}")
+        lines += [
+            f"          {name.decode('latin-1')}: {value.decode('latin-1')}"
+            for name, value in outgoing.fields
+        ]
+    return "\n".join(lines)

@@ -1,0 +1,216 @@
+"""aiohttp's server protocol, with its measured gaps closed (design section 9; attacks.md C2).
+
+It decides nothing about requests: deadlines for heads, bounds on connections, a broken body told
+to the handler that reads it, and our own answer to what the parser refuses.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+
+from gateway.errors import GatewayError
+
+logger = logging.getLogger(__name__)
+MAX_FIELDS = 128
+"""Header fields of one request; aiohttp's own default, said aloud."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolLimits:
+    """Bounds of the public listener: bytes, seconds, connections per process."""
+
+    headers_bytes: int = 32 * 1024
+    target_bytes: int = 8 * 1024
+    headers_s: float = 10.0
+    keepalive_s: float = 75.0
+    connections: int = 20000
+    connections_per_ip: int = 2000
+
+    @property
+    def line_bytes(self) -> int:
+        """The parser's bound on the request line; it tells 414 from 431 by the number."""
+        return self.target_bytes + 1
+
+    @property
+    def field_bytes(self) -> int:
+        return self.headers_bytes + (2 if self.headers_bytes == self.target_bytes else 1)
+
+
+Refuse = Callable[[web.BaseRequest, GatewayError], web.StreamResponse]
+"""Answers what never became a request."""
+
+
+class GatewayServer(web.Server):
+    """A low-level server whose connections are `GatewayProtocol`s, counted and bounded."""
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Any],
+        refuse: Refuse,
+        limits: ProtocolLimits,
+        is_exempt: Callable[[str], bool],
+    ) -> None:
+        # A handler must not outlive its client (design section 9, point 4).
+        super().__init__(handler, handler_cancellation=True)
+        self.limits = limits
+        self.refuse = refuse
+        self._is_exempt = is_exempt
+        self._open = 0
+        self._per_ip: Counter[str] = Counter()
+
+    def __call__(self) -> RequestHandler:
+        return GatewayProtocol(self, self._loop, self.limits)
+
+    def admit(self, address: str) -> bool:
+        """Count a new connection; False when it is one too many (it is closed unanswered)."""
+        self._open += 1
+        self._per_ip[address] += 1
+        is_crowd = self._per_ip[address] > self.limits.connections_per_ip
+        return self._open <= self.limits.connections and not (
+            is_crowd and address and not self._is_exempt(address)
+        )
+
+    def leave(self, address: str) -> None:
+        """Count a connection that has ended."""
+        self._open -= 1
+        self._per_ip[address] -= 1
+        if not self._per_ip[address]:
+            del self._per_ip[address]
+
+    def close_idle(self) -> None:
+        """Close the connections that wait for a request (draining)."""
+        for connection in self.connections:
+            if isinstance(connection, GatewayProtocol) and connection.is_idle:
+                connection.force_close()
+
+
+def peer_address(transport: asyncio.BaseTransport | None) -> str:
+    """Return the peer's IP address; "" for a unix socket."""
+    peer = None if transport is None else transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) and peer else ""
+
+
+class GatewayProtocol(RequestHandler):
+    """One client connection."""
+
+    __slots__ = ("_address", "_head_bytes", "_head_timer", "_is_broken", "_server")
+
+    def __init__(
+        self, server: GatewayServer, loop: asyncio.AbstractEventLoop, limits: ProtocolLimits
+    ) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            keepalive_timeout=limits.keepalive_s,
+            access_log=cast("logging.Logger", None),  # None is how aiohttp writes "no access log"
+            max_line_size=limits.line_bytes,
+            max_field_size=limits.field_bytes,
+            max_headers=MAX_FIELDS,
+            lingering_time=2.0,  # so that a client still sending reads our answer, not a reset
+            read_bufsize=64 * 1024,
+            auto_decompress=False,  # bodies pass as they are; no gzip bombs in the process
+        )
+        self._server = server
+        self._address = ""
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._is_broken = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is here: none running, none queued."""
+        return self._current_request is None and not self._messages
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._address = peer_address(transport)
+        is_welcome = self._server.admit(self._address)
+        super().connection_made(transport)
+        if is_welcome:
+            self._start_head_timer()
+        else:
+            cast("asyncio.Transport", transport).abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._stop_head_timer()
+        if self._manager is not None:
+            self._server.leave(self._address)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_broken:
+            return  # nothing behind a framing error can be trusted
+        super().data_received(data)
+        if self._messages:
+            self._stop_head_timer()
+            if isinstance(self._messages[-1][0], _ErrInfo):
+                self._break_body()
+        elif data and self._current_request is None and not self._upgraded:
+            self._watch_head(len(data))
+
+    def _watch_head(self, size: int) -> None:
+        """Bound a head that is still coming, in time and in bytes (attacks.md D1, D3)."""
+        self._head_bytes += size
+        if self._head_timer is None:
+            self._start_head_timer()
+        limits = self._server.limits
+        # The first byte of a next request may come while aiohttp still ends the last one.
+        if self._head_bytes > limits.headers_bytes + limits.target_bytes + MAX_FIELDS * 4:
+            self.force_close()
+
+    def _start_head_timer(self) -> None:
+        self._head_timer = self._loop.call_later(self._server.limits.headers_s, self._head_is_late)
+
+    def _stop_head_timer(self) -> None:
+        self._head_bytes = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self.is_idle:
+            self.force_close()
+
+    def _break_body(self) -> None:
+        """Tell the body's reader that it will never end (design section 9, point 3)."""
+        self._is_broken = True
+        if len(self._messages) > 1:
+            payload = self._messages[-2][1]
+        elif self._current_request is not None:
+            payload = self._current_request.content
+        else:
+            return
+        if not payload.is_eof():
+            payload.set_exception(RequestPayloadError("malformed body"))
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what the parser refused, without repeating a byte of it (attacks.md L3)."""
+        if request.writer.output_size > 0:
+            if self.transport is not None:
+                self.transport.abort()
+            raise ConnectionAbortedError("an answer was under way")
+        if status != 400:  # a handler's exception: ours handles all of its own
+            logger.error("unexpected failure: %s", type(exc).__name__)
+            return self._server.refuse(request, GatewayError("internal_error"))
+        return self._server.refuse(request, self._explain(exc, message))
+
+    def _explain(self, exc: BaseException | None, message: str | None) -> GatewayError:
+        if isinstance(exc, LineTooLong):
+            is_target = exc.args[-1] == self._server.limits.line_bytes
+            return GatewayError("target_too_long" if is_target else "headers_too_large")
+        if message == "Too many headers received":
+            return GatewayError("headers_too_large", f"more than {MAX_FIELDS} header fields")
+        return GatewayError("bad_request", "this is not well-formed HTTP/1.1")

@@ -1,0 +1,158 @@
+"""Pooled connections to one target: bounded, short-lived when idle, checked before re-use."""
+
+import asyncio
+import ssl
+from collections import deque
+from dataclasses import dataclass
+
+from gateway.errors import GatewayError
+from gateway.proxy.connection import UpstreamConnection
+
+
+@dataclass(frozen=True, slots=True)
+class TargetAddress:
+    """Where a target listens: host and port, or the path of a unix socket; `tls` wraps it.
+
+    `authority` is what `Host` says with `host_header: upstream`.
+    """
+
+    host: str = ""
+    port: int = 0
+    unix_path: str | None = None
+    authority: str = "localhost"
+    tls: ssl.SSLContext | None = None
+    server_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """Bounds of one pool: connections, and seconds (connecting; staying idle)."""
+
+    connections: int = 512
+    connect_s: float = 2.0
+    keepalive_s: float = 4.0
+
+
+class Pool:
+    """Connections to one target; `acquire` one, `release` it when its exchange has ended."""
+
+    def __init__(self, address: TargetAddress, limits: PoolLimits) -> None:
+        self.address = address
+        self._limits = limits
+        self._idle: deque[UpstreamConnection] = deque()
+        self._in_use: set[UpstreamConnection] = set()
+        self._opening = 0
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    @property
+    def in_use(self) -> int:
+        return len(self._in_use) + self._opening
+
+    async def acquire(self) -> UpstreamConnection:
+        """Take an idle connection or open one.
+
+        Raises: GatewayError overloaded (none free within the connect time), upstream_unavailable.
+        """
+        if self.in_use >= self._limits.connections:
+            await self._wait_for_place()
+        connection = self._take_idle()
+        if connection is None:
+            connection = await self._open()
+        self._in_use.add(connection)
+        return connection
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Give a connection back; one that is not in step is closed."""
+        self._in_use.discard(connection)
+        if connection.is_usable:
+            connection.finish()
+            connection.idle_since_s = asyncio.get_running_loop().time()
+            self._idle.append(connection)
+            self._schedule_sweep()
+        else:
+            connection.abort()
+        self._let_one_in()
+
+    def close(self) -> None:
+        """Close everything, in use or not."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in (*self._idle, *self._in_use):
+            connection.abort()
+        self._idle.clear()
+
+    async def _wait_for_place(self) -> None:
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            async with asyncio.timeout(self._limits.connect_s):
+                await waiter
+        except TimeoutError:
+            raise GatewayError("overloaded", "all connections to the service are busy") from None
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def _let_one_in(self) -> None:
+        while self._waiters and self.in_use < self._limits.connections:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def _take_idle(self) -> UpstreamConnection | None:
+        """Take the youngest idle connection that is still good."""
+        oldest_s = asyncio.get_running_loop().time() - self._limits.keepalive_s
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable and connection.idle_since_s >= oldest_s:
+                return connection
+            connection.abort()
+        return None
+
+    async def _open(self) -> UpstreamConnection:
+        self._opening += 1
+        try:
+            async with asyncio.timeout(self._limits.connect_s):
+                return await self._connect()
+        except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+            self._let_one_in()
+            raise GatewayError(
+                "upstream_unavailable", "no connection to the service could be made"
+            ) from error
+        finally:
+            self._opening -= 1
+
+    async def _connect(self) -> UpstreamConnection:
+        loop = asyncio.get_running_loop()
+        address = self.address
+
+        def build() -> UpstreamConnection:
+            return UpstreamConnection(loop)
+
+        if address.unix_path is not None:
+            _, connection = await loop.create_unix_connection(build, address.unix_path)
+        else:
+            _, connection = await loop.create_connection(
+                build,
+                address.host,
+                address.port,
+                ssl=address.tls,
+                server_hostname=(address.server_name or address.host) if address.tls else None,
+            )
+        return connection
+
+    def _schedule_sweep(self) -> None:
+        if self._sweeper is None:
+            loop = asyncio.get_running_loop()
+            self._sweeper = loop.call_later(self._limits.keepalive_s, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has been idle too long; the service would soon do the same."""
+        self._sweeper = None
+        oldest_s = asyncio.get_running_loop().time() - self._limits.keepalive_s
+        while self._idle and self._idle[0].idle_since_s <= oldest_s:
+            self._idle.popleft().abort()
+        if self._idle:
+            self._schedule_sweep()

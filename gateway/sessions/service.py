@@ -1,0 +1,224 @@
+"""What may be done with sessions, and when one is good: the core behind every door.
+
+Decides: alive, expired, idle too long, ended. It must not know requests, HTTP or which kind of
+store there is. Design section 5. It opens and closes the store it is given.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.clock import Clock
+from gateway.errors import GatewayError
+from gateway.sessions.keyring import KeyRing, SealedError
+from gateway.sessions.model import Session, Subject
+from gateway.sessions.store import (
+    LOGOUT,
+    MAX_PAGE,
+    REVOKED,
+    Page,
+    SessionStore,
+    Tombstone,
+    Wanted,
+    subject_key_of,
+)
+from gateway.sessions.token import TokenSigner, is_session_key, new_session_id, session_key_of
+from gateway.sessions.upkeep import INTERVAL_S, LastUses, Upkeep
+
+_TOUCH_AFTER_S = 60.0
+"""A last use younger than this is not written again."""
+_TOUCHES_PER_IDLE = 10
+"""A short idle time-out is measured finer: at least this often within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """How long sessions last, and how many a subject may have. `idle_timeout_s` None: no limit."""
+
+    lifetime_s: float
+    max_lifetime_s: float
+    idle_timeout_s: float | None
+    max_per_subject: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewLogin:
+    """Who has just logged in, as the platform says; `app` is the app's name in the settings."""
+
+    app: str
+    subject: Subject
+    openid: str | None = None
+    unionid: str | None = None
+    anonymous_openid: str | None = None
+    session_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new session, and the token that is shown to its client and to nobody else."""
+
+    token: str = field(repr=False)
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """A platform's `session_key` in the clear, and when it came."""
+
+    value: str = field(repr=False)
+    created_at: float
+
+
+class SessionService:
+    """Sessions of one process. `new_id` returns that many random bytes (`secrets.token_bytes`)."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        signer: TokenSigner,
+        keyring: KeyRing,
+        clock: Clock,
+        policy: SessionPolicy,
+        new_id: Callable[[int], bytes],
+        *,
+        upkeep_interval_s: float = INTERVAL_S,
+    ) -> None:
+        self._store = store
+        self._signer = signer
+        self._keyring = keyring
+        self._clock = clock
+        self._policy = policy
+        self._new_id = new_id
+        self._uses = LastUses()
+        self._upkeep = Upkeep(store, self._uses, clock, upkeep_interval_s)
+        self._touch_after_s = _touch_after_s(policy)
+
+    async def open(self) -> None:
+        """Open the store and start the background work. Raises: GatewayError store_unavailable."""
+        await self._store.open()
+        self._upkeep.start()
+
+    async def close(self) -> None:
+        """Write what is noted, and close the store."""
+        await self._upkeep.stop()
+        await self._store.close()
+
+    async def check_ready(self) -> None:
+        """Return when sessions can be looked up. Raises: GatewayError store_unavailable."""
+        await self._store.ping()
+
+    async def create(self, login: NewLogin) -> Issued:
+        """Keep a session for a login and sign its token; the oldest too many are pushed out.
+
+        Raises: GatewayError store_unavailable; then there is no session.
+        """
+        now = self._clock()
+        session_id = new_session_id(self._new_id)
+        session = self._new_session(session_key_of(session_id), login, now)
+        sealed = self._seal(login)
+        await self._store.create(session, sealed, self._policy.max_per_subject)
+        return Issued(self._signer.sign(session_id, now), session)
+
+    async def authenticate(self, token: str) -> Session:
+        """Return the living session a token names, and note that it is used.
+
+        A forged or outlived token never reaches the store.
+        Raises: GatewayError session_invalid, session_expired, session_revoked, store_unavailable.
+        """
+        now = self._clock()
+        session_id = self._signer.read(token, now, self._policy.lifetime_s)
+        key = session_key_of(session_id)
+        noted_at = self._uses.latest(key)  # before the look-up: it may be written meanwhile
+        session = _living(await self._store.get(key))
+        last_used_at = max(session.last_used_at, noted_at, self._uses.latest(key))
+        self._check_age(session, last_used_at, now)
+        if now - last_used_at >= self._touch_after_s:
+            self._upkeep.note(key, now)
+        return session
+
+    async def end(self, key: str, reason: str = LOGOUT) -> bool:
+        """End a session; False where none lives under this key.
+
+        Raises: GatewayError store_unavailable.
+        """
+        return is_session_key(key) and await self._store.end(key, reason)
+
+    async def end_subject(self, subject: Subject, reason: str = REVOKED) -> int:
+        """End all sessions of a subject and return how many lived.
+
+        Raises: GatewayError store_unavailable.
+        """
+        return len(await self._store.end_subject(subject, reason))
+
+    async def find(
+        self,
+        *,
+        platform: str | None = None,
+        app: str | None = None,
+        openid: str | None = None,
+        limit: int = MAX_PAGE,
+        after: str | None = None,
+    ) -> Page:
+        """Look through the living sessions; `limit` is brought into 1 to `MAX_PAGE`.
+
+        Raises: GatewayError bad_request (`after`), store_unavailable.
+        """
+        wanted = Wanted(platform=platform, app=app, openid=openid)
+        return await self._store.find(wanted, min(max(limit, 1), MAX_PAGE), after)
+
+    async def session_keys(self, subject: Subject) -> tuple[SessionKey, ...]:
+        """Return a subject's last `session_key`s, newest first, without those no key opens.
+
+        Raises: GatewayError store_unavailable.
+        """
+        found = []
+        for record in await self._store.session_keys(subject):
+            try:
+                value = self._keyring.open(record.sealed, _seal_context(subject))
+            except SealedError:
+                continue
+            found.append(SessionKey(value, record.created_at))
+        return tuple(found)
+
+    def _new_session(self, key: str, login: NewLogin, now: float) -> Session:
+        lifetime_s = min(self._policy.lifetime_s, self._policy.max_lifetime_s)
+        return Session(
+            key=key,
+            subject=login.subject,
+            app=login.app,
+            openid=login.openid,
+            unionid=login.unionid,
+            anonymous_openid=login.anonymous_openid,
+            created_at=now,
+            expires_at=int(now) + lifetime_s,  # counted as the token is, which is dated in seconds
+            last_used_at=now,
+        )
+
+    def _seal(self, login: NewLogin) -> bytes | None:
+        if login.session_key is None:
+            return None
+        return self._keyring.seal(login.session_key, _seal_context(login.subject))
+
+    def _check_age(self, session: Session, last_used_at: float, now: float) -> None:
+        idle_timeout_s = self._policy.idle_timeout_s
+        if session.expires_at < now:
+            raise GatewayError("session_expired", "the session has expired; log in again")
+        if idle_timeout_s is not None and last_used_at + idle_timeout_s < now:
+            raise GatewayError("session_expired", "the session was unused too long; log in again")
+
+
+def _living(record: Session | Tombstone | None) -> Session:
+    if record is None:
+        raise GatewayError("session_expired", "the session has expired; log in again")
+    if isinstance(record, Tombstone):
+        raise GatewayError("session_revoked", "the session has been ended; log in again")
+    return record
+
+
+def _touch_after_s(policy: SessionPolicy) -> float:
+    if policy.idle_timeout_s is None:
+        return _TOUCH_AFTER_S
+    return min(_TOUCH_AFTER_S, policy.idle_timeout_s / _TOUCHES_PER_IDLE)
+
+
+def _seal_context(subject: Subject) -> str:
+    return f"session_key.v1:{subject_key_of(subject)}"

@@ -1,0 +1,152 @@
+"""What a session store promises; one contract suite holds every kind to it (design section 5).
+
+It must not know tokens, keys that decrypt, or requests. A store keeps what it is given and judges
+nothing but the moment a record ends: whether a session may still be used is the service's decision.
+
+Every call but `open` and `close` is given up after `STORE_TIMEOUT_S`. Whatever goes wrong in a
+store leaves it as GatewayError `store_unavailable`, never as "no such session".
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from itsdangerous.encoding import base64_encode
+
+from gateway.errors import GatewayError
+from gateway.sessions.model import Session, Subject
+
+STORE_TIMEOUT_S = 1.0
+MAX_PAGE = 1000
+SESSION_KEYS_KEPT = 3
+"""`session_key`s per subject: a client may hold data encrypted before its latest login."""
+
+REVOKED = "revoked"
+LOGOUT = "logout"
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What is left of a session that was ended before its time."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealedKey:
+    """A `session_key` as the store sees it, and when it came."""
+
+    sealed: bytes = field(repr=False)
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which sessions are looked for; None means any. `app` is the app's name in the settings."""
+
+    platform: str | None = None
+    app: str | None = None
+    openid: str | None = None
+
+    def fits(self, session: Session) -> bool:
+        return (
+            (self.platform is None or session.subject.platform == self.platform)
+            and (self.app is None or session.app == self.app)
+            and (self.openid is None or session.openid == self.openid)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some sessions, and where to go on. It may be short, even empty, while `after` is not None."""
+
+    sessions: tuple[Session, ...]
+    after: str | None
+
+
+class SessionStore(Protocol):
+    """Where sessions are kept. Keys are `session_key_of` values, never text from a client.
+
+    Raises: GatewayError store_unavailable, from every method but `close`.
+    """
+
+    async def open(self) -> None:
+        """Make ready for use; a store on this machine also checks its file."""
+        ...
+
+    async def close(self) -> None:
+        """Give up connections and threads; a store that was never opened may be closed."""
+        ...
+
+    async def ping(self) -> None:
+        """Return when the store answers."""
+        ...
+
+    async def create(
+        self, session: Session, sealed_session_key: bytes | None, max_per_subject: int
+    ) -> tuple[str, ...]:
+        """Keep a new session; return the keys it pushed out, which leave tombstones `revoked`.
+
+        The subject keeps this session and its newest others, `max_per_subject` in all.
+        """
+        ...
+
+    async def get(self, key: str) -> Session | Tombstone | None:
+        """Return what is known of a key. An expired session may be returned, or be forgotten."""
+        ...
+
+    async def end(self, key: str, reason: str) -> bool:
+        """End a session and leave a tombstone until it would have expired; False: none lived."""
+        ...
+
+    async def end_subject(self, subject: Subject, reason: str) -> tuple[str, ...]:
+        """End all sessions of a subject; return their keys."""
+        ...
+
+    async def find(self, wanted: Wanted, limit: int, after: str | None) -> Page:
+        """Look through the unexpired sessions, at most `limit`, from where `after` points.
+
+        Raises: GatewayError bad_request where `after` is not from an earlier page.
+        """
+        ...
+
+    async def touch(self, last_used_at: Mapping[str, float]) -> None:
+        """Record last uses by key; never backwards, and never for a session that has ended."""
+        ...
+
+    async def session_keys(self, subject: Subject) -> tuple[SealedKey, ...]:
+        """Return the subject's last `session_key`s, newest first, at most `SESSION_KEYS_KEPT`."""
+        ...
+
+    async def purge(self, now: float) -> int:
+        """Remove a batch of what has expired; 0: nothing is left to remove."""
+        ...
+
+
+def subject_key_of(subject: Subject) -> str:
+    """Return a name of fixed length for a subject, 43 characters of base64url.
+
+    Not made from `str(subject)`: ids may hold colons, so a user's id could read as a guest's.
+    """
+    parts = json.dumps([subject.platform, subject.app_id, subject.kind, subject.id])
+    return base64_encode(hashlib.sha256(parts.encode("ascii")).digest()).decode("ascii")
+
+
+@asynccontextmanager
+async def store_call(*faults: type[Exception]) -> AsyncIterator[None]:
+    """Bound a call to a store and turn its `faults`, and the system's, into one outcome.
+
+    Raises: GatewayError store_unavailable.
+    """
+    expected: tuple[type[Exception], ...] = (OSError, *faults)
+    try:
+        async with asyncio.timeout(STORE_TIMEOUT_S):
+            yield
+    except TimeoutError as error:
+        raise GatewayError("store_unavailable", "the session store did not answer") from error
+    except expected as error:
+        raise GatewayError("store_unavailable", "the session store cannot be used") from error

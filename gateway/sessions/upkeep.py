@@ -1,0 +1,117 @@
+"""What is done beside the requests: last uses are written in batches, expired records removed.
+
+It must not know tokens or requests. A request only notes a moment in memory; a store that is away
+costs nothing but memory, and that is bounded.
+"""
+
+import asyncio
+import logging
+from itertools import islice
+
+from gateway.clock import Clock
+from gateway.errors import GatewayError
+from gateway.sessions.store import SessionStore
+
+INTERVAL_S = 30.0
+BATCH = 1000
+MAX_PENDING = 100_000
+"""Sessions whose last use waits to be written, per process: some 20 MB, as many as are cached."""
+
+_PURGE_BATCHES = 100  # per round: 100,000 records, so that expiry keeps up with logins
+_LOG = logging.getLogger(__name__)
+
+
+class LastUses:
+    """When sessions were last used, as far as the store has not been told."""
+
+    def __init__(self) -> None:
+        self._pending: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def note(self, key: str, at: float) -> None:
+        """Remember a use; a new key is let go where there are `MAX_PENDING` already."""
+        if key in self._pending or len(self._pending) < MAX_PENDING:
+            self._pending[key] = max(at, self.latest(key))
+
+    def latest(self, key: str) -> float:
+        """The latest use noted, seconds since the epoch; 0 where none is."""
+        return self._pending.get(key, 0.0)
+
+    def batch(self) -> dict[str, float]:
+        """The `BATCH` that have waited longest; they stay noted until `written`."""
+        return dict(islice(self._pending.items(), BATCH))
+
+    def written(self, batch: dict[str, float]) -> None:
+        """Forget what the store knows now, but not what was noted since."""
+        for key, at in batch.items():
+            if self._pending.get(key) == at:
+                del self._pending[key]
+
+
+class Upkeep:
+    """The background task: every `interval_s`, or as soon as a batch is full."""
+
+    def __init__(
+        self, store: SessionStore, uses: LastUses, clock: Clock, interval_s: float = INTERVAL_S
+    ) -> None:
+        self._store = store
+        self._uses = uses
+        self._clock = clock
+        self._interval_s = interval_s
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._store_is_away = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="session upkeep")
+
+    async def stop(self) -> None:
+        """Do one last round, so that nothing noted is lost, and end."""
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            await self._task
+
+    def note(self, key: str, at: float) -> None:
+        """Note a use; a full batch wakes the task, but never hurries a store that failed."""
+        self._uses.note(key, at)
+        if len(self._uses) >= BATCH and not self._store_is_away:
+            self._wake.set()
+
+    async def _run(self) -> None:
+        is_last = False
+        while not is_last:
+            await self._pause()
+            is_last = self._stopping  # a stop within a round is followed by one more
+            await self._round()
+
+    async def _round(self) -> None:
+        try:
+            await self._write_uses()
+            await self._purge()
+            self._store_is_away = False
+        except GatewayError as error:
+            self._store_is_away = True
+            _LOG.warning("session upkeep waits for the store: %s", error)
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._interval_s):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    async def _write_uses(self) -> None:
+        for _ in range(0, len(self._uses), BATCH):
+            batch = self._uses.batch()
+            await self._store.touch(batch)
+            self._uses.written(batch)
+
+    async def _purge(self) -> None:
+        for _ in range(_PURGE_BATCHES):
+            if self._stopping or await self._store.purge(self._clock()) == 0:
+                return

@@ -1,0 +1,180 @@
+"""The work beside the requests: batches, a store that is away, and the last round."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.sessions import upkeep as upkeep_module
+from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.upkeep import BATCH, LastUses, Upkeep
+from tests.support.sessions import START_AT, HandClock, make_session
+
+HOUR_S = 3600.0
+
+
+class WatchedStore(SqliteStore):
+    """A SQLite store that says when it was touched and can be away."""
+
+    def __init__(self, store: SqliteStore, clock: HandClock) -> None:
+        super().__init__(store._path, clock)
+        self.touched = asyncio.Event()
+        self.sizes: list[int] = []
+        self.is_away = False
+
+    async def touch(self, last_used_at: Mapping[str, float]) -> None:
+        self.sizes.append(len(last_used_at))
+        self.touched.set()
+        if self.is_away:
+            raise GatewayError("store_unavailable")
+        await super().touch(last_used_at)
+
+    async def next_touch(self) -> None:
+        self.touched.clear()
+        await self.touched.wait()
+
+
+@pytest.fixture
+async def store(sqlite_store: SqliteStore, clock: HandClock) -> WatchedStore:
+    """A watched store on the fixture's file, which the fixture removes."""
+    watched = WatchedStore(sqlite_store, clock)
+    await watched.open()
+    return watched
+
+
+def test_latest() -> None:
+    """The latest use counts, in whatever order they are noted."""
+    uses = LastUses()
+    assert uses.latest("a") == 0
+    for at in (5.0, 7.0, 6.0):
+        uses.note("a", at)
+    assert uses.latest("a") == 7
+
+
+def test_noted_while_written() -> None:
+    """A use noted while a batch is being written stays for the next."""
+    uses = LastUses()
+    uses.note("a", 1)
+    uses.note("b", 1)
+    batch = uses.batch()
+    uses.note("a", 2)
+    uses.written(batch)
+    assert uses.batch() == {"a": 2}
+
+
+def test_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that never returns costs no more than the limit; known sessions are kept current."""
+    monkeypatch.setattr(upkeep_module, "MAX_PENDING", 2)
+    uses = LastUses()
+    for key in "abc":
+        uses.note(key, 1)
+    uses.note("a", 2)
+    assert uses.batch() == {"a": 2, "b": 1}
+
+
+async def test_written_on_the_interval(store: WatchedStore, clock: HandClock) -> None:
+    """What was noted is written when the interval is over."""
+    await store.create(make_session(1), None, 1)
+    upkeep = Upkeep(store, LastUses(), clock, 0.01)
+    upkeep.start()
+    upkeep.note(make_session(1).key, START_AT + 5)
+    await store.next_touch()
+    await upkeep.stop()
+    assert await store.get(make_session(1).key) == replace(
+        make_session(1), last_used_at=START_AT + 5
+    )
+    await store.close()
+
+
+async def test_a_full_batch_does_not_wait(store: WatchedStore, clock: HandClock) -> None:
+    """A full batch is written at once, and only then."""
+    upkeep = Upkeep(store, LastUses(), clock, HOUR_S)
+    upkeep.start()
+    for number in range(BATCH):
+        assert not store.touched.is_set()
+        upkeep.note(str(number), START_AT)
+    await store.next_touch()
+    await upkeep.stop()
+    assert store.sizes == [BATCH]
+    await store.close()
+
+
+async def test_stop_writes_the_rest(store: WatchedStore, clock: HandClock) -> None:
+    """Stopping writes everything that is noted, in batches, and purges nothing more."""
+    uses = LastUses()
+    upkeep = Upkeep(store, uses, clock, HOUR_S)
+    for number in range(2 * BATCH + 7):
+        uses.note(str(number), START_AT)
+    upkeep.start()
+    await upkeep.stop()
+    assert store.sizes == [BATCH, BATCH, 7]
+    assert len(uses) == 0
+    await store.close()
+
+
+async def test_stop_before_start(store: WatchedStore, clock: HandClock) -> None:
+    """Stopping what never started is harmless."""
+    await Upkeep(store, LastUses(), clock).stop()
+    await store.close()
+
+
+async def test_store_away(
+    store: WatchedStore, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A failed write is kept for the next time, said in the log, and not hurried by more uses."""
+    uses = LastUses()
+    upkeep = Upkeep(store, uses, clock, 0.05)
+    store.is_away = True
+    uses.note("a", START_AT)
+    with caplog.at_level(logging.WARNING):
+        upkeep.start()
+        await store.next_touch()
+        assert len(uses) == 1
+        for number in range(2 * BATCH):
+            upkeep.note(str(number), START_AT)
+        await asyncio.sleep(0)
+        assert len(store.sizes) == 1
+        await store.next_touch()
+    store.is_away = False
+    await store.next_touch()
+    await upkeep.stop()
+    assert len(uses) == 0
+    assert "session upkeep waits for the store: store_unavailable" in caplog.text
+    await store.close()
+
+
+async def test_purges(store: WatchedStore, clock: HandClock) -> None:
+    """Each round removes what has expired, however many batches it takes."""
+    for number in range(20):
+        await store.create(make_session(number), None, 100)
+    clock.forward(1001)
+    uses = LastUses()
+    upkeep = Upkeep(store, uses, clock, 0.01)
+    upkeep.start()
+    while await store.get(make_session(0).key) is not None:
+        uses.note("a", clock())
+        await store.next_touch()
+    await upkeep.stop()
+    assert await store.purge(clock()) == 0
+    await store.close()
+
+
+async def test_purge_is_bounded(
+    store: WatchedStore, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One round removes so many batches at most; the next goes on."""
+    monkeypatch.setattr(upkeep_module, "_PURGE_BATCHES", 0)
+    await store.create(make_session(1), None, 1)
+    clock.forward(1001)
+    upkeep = Upkeep(store, LastUses(), clock, 0.001)
+    upkeep.start()
+    for _ in range(2):
+        upkeep.note("a", clock())
+        clock.forward(1)
+        await store.next_touch()
+    await upkeep.stop()
+    assert await store.purge(clock()) == 1
+    await store.close()
