@@ -33,15 +33,18 @@ def load_or_make(path: Path) -> DevelopmentKeys:
     """Read the keys, making them first where there are none. Raises: RefusedError."""
     try:
         if not path.exists():
-            _make(path)
+            make(path)
     except OSError as error:
         found = f"{path}: {error.strerror}"
         raise RefusedError("a folder for keys that this process can write", found) from None
     return _parse(path, read_bounded(path, MAX_KEYS_FILE_BYTES))
 
 
-def _make(path: Path) -> None:
-    """Write new keys unless another process was faster; whoever reads sees a whole file."""
+def make(path: Path) -> None:
+    """Write new keys unless another process was faster; whoever reads sees a whole file.
+
+    Raises: OSError.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -26,14 +26,21 @@ def read_bounded(path: Path, max_bytes: int) -> FileContent:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise RefusedError("a regular file", f"{path}, which is none")
-        content = file.read(max_bytes + 1)
+        content = _read(descriptor, max_bytes + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > max_bytes:
         raise RefusedError(f"a file of at most {max_bytes} bytes", f"{path}, which is larger")
     return FileContent(content, bool(status.st_mode & stat.S_IROTH))
+
+
+def _read(descriptor: int, max_bytes: int) -> bytes:
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        return file.read(max_bytes)
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> RefusedError:

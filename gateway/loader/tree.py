@@ -17,8 +17,9 @@ from gateway.settings.scalars import Expanded, resolve
 MAX_VALUES = 100_000  # after aliases are followed: a bomb of ten lines stops here
 MAX_DEPTH = 32  # the settings need seven
 
-_QUOTED = re.compile(r"""'(?!<)[^']{2,}'|"[^"]{2,}\"""")
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
+_VALID = "valid YAML in UTF-8; within [ ] and { } a ${NAME} stands in quotes"
 _PLAIN = "plain"
 _TEXT = "tag:yaml.org,2002:str"
 _LIST = "tag:yaml.org,2002:seq"
@@ -91,12 +92,20 @@ def compose(text: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
-        # What the parser quotes may be a secret that begins with * or &: only its own words stay.
-        found = _QUOTED.sub("…", error.problem or "broken YAML")
-        raise TreeError(found, "valid YAML", line) from None
+        raise TreeError(_words(error.problem), _VALID, line) from None
     except (yaml.YAMLError, ValueError, OverflowError):
         # The last two are what PyYAML lets escape for "\UFFFFFFFF" and the like.
-        raise TreeError("a character YAML does not allow", "valid YAML in UTF-8") from None
+        raise TreeError("a character YAML does not allow", _VALID) from None
+
+
+def _words(problem: str | None) -> str:
+    """Keep the parser's own words: what it quotes may be a secret that begins with * or &."""
+
+    def hide(match: re.Match[str]) -> str:
+        quoted = match[1] or match[2] or ""
+        return match[0] if len(quoted) == 1 or quoted.startswith("<") else "…"
+
+    return _QUOTED.sub(hide, problem or "broken YAML")
 
 
 def _tag(node: yaml.Node) -> str:

@@ -99,7 +99,10 @@ class Placed:
 
 
 def given(default: object) -> Any:
-    """Give a field its default as the settings file would write it."""
+    """Give a field its default as the settings file would write it.
+
+    `Any`, as pydantic's own `Field`: the default is read into whatever type the field has.
+    """
     return Field(default, validate_default=True)
 
 

@@ -1,12 +1,13 @@
 """The keys of a development gateway."""
 
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import SettingsError
-from gateway.loader.development_keys import load_or_make
+from gateway.loader.development_keys import load_or_make, make
 from gateway.settings import build
 from gateway.settings.findings import RefusedError
 
@@ -37,16 +38,36 @@ def test_production_refuses_them(tmp_path: Path) -> None:
     ]
 
 
-def _keys_of(path: str) -> str:
-    keys = load_or_make(Path(path))
-    return keys.signing_keys[0].get_secret_value()
+_PROGRAM = """
+import sys
+from pathlib import Path
+from gateway.loader.development_keys import load_or_make
+sys.stdin.readline()
+load_or_make(Path(sys.argv[1]))
+"""
 
 
 def test_processes_that_start_together_agree(tmp_path: Path) -> None:
     """The first to write wins, and the others read its keys."""
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        found = pool.map(_keys_of, [str(tmp_path / "data/keys.json")] * 6, chunksize=1)
-    assert len(set(found)) == 1
+    path = tmp_path / "data/keys.json"
+    command = [sys.executable, "-c", _PROGRAM, str(path)]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(3)]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.close()
+    assert [process.wait(30) for process in processes] == [0, 0, 0]
+    assert list(path.parent.iterdir()) == [path]
+    load_or_make(path)
+
+
+def test_who_comes_second_reads_the_keys_of_the_first(tmp_path: Path) -> None:
+    """Both saw no file; the name is taken when the second has written its draft."""
+    path = tmp_path / "keys.json"
+    first = load_or_make(path)
+    make(path)
+    assert load_or_make(path) == first
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """The only caller out: one exchange, sent at most once, bounded, and silent about secrets."""
 
 import asyncio
-import datetime
+import datetime as dt
 import gc
 import ssl
 import tracemalloc
-from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -39,20 +38,6 @@ def app_at(base: str | None, *, proxy: str | None = None, timeout_s: float = 5.0
 
 def get(**query: str) -> Call:
     return Call("GET", "https://platform.invalid", "/login", query={"secret": SECRET, **query})
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[PlatformServer]:
-    """A scripted platform."""
-    async with open_platform_server() as scripted:
-        yield scripted
-
-
-@pytest.fixture
-async def caller() -> AsyncIterator[ApiCaller]:
-    """The caller as the gateway opens it."""
-    async with open_api_caller() as opened:
-        yield opened
 
 
 async def fail(caller: ApiCaller, app: PlatformApp, call: Call) -> GatewayError:
@@ -155,7 +140,7 @@ async def test_a_reset_connection_is_lost_too(caller: ApiCaller, server: Platfor
 
 
 async def test_a_refused_connection_is_a_busy_platform(
-    caller: ApiCaller, server: PlatformServer, unused_tcp_port: int
+    caller: ApiCaller, unused_tcp_port: int
 ) -> None:
     """Nothing was sent, so the code is still fresh."""
     error = await fail(caller, app_at(f"http://127.0.0.1:{unused_tcp_port}"), get())
@@ -168,14 +153,8 @@ async def test_an_unknown_name_is_a_busy_platform(caller: ApiCaller) -> None:
     assert error.code == "platform_busy"
 
 
-async def test_a_connection_that_is_never_made_is_a_busy_platform(
-    caller: ApiCaller, server: PlatformServer
-) -> None:
+async def test_a_connection_that_is_never_made_is_a_busy_platform(caller: ApiCaller) -> None:
     """A TLS handshake that never ends has sent no request: busy, not platform_timeout."""
-
-    async def never(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await writer.wait_closed()
-
     writers: list[asyncio.Task[None]] = []
 
     async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -206,11 +185,11 @@ def make_certificate(folder: Path, address: str) -> tuple[Path, Path]:
     """A certificate that signs itself, for one address."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "platform")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), False)
         .sign(key, hashes.SHA256())
     )

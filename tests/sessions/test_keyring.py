@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.sessions import keyring
 from gateway.sessions.keyring import KeyRing, UnknownKeyError, UnreadableError
 
 OLD, NEW = b"o" * 32, b"n" * 32
@@ -89,6 +90,13 @@ def test_refused_keys(keys: list[bytes]) -> None:
     """Keys are 32 bytes each, and there is one at least."""
     with pytest.raises(ValueError, match="32 bytes"):
         KeyRing(keys)
+
+
+def test_keys_with_one_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two keys whose ids fall together are refused; shorter ids make that happen."""
+    monkeypatch.setattr(keyring, "_KEY_ID_BYTES", 0)
+    with pytest.raises(ValueError, match="same id"):
+        KeyRing([NEW, OLD])
 
 
 def test_same_key_twice() -> None:

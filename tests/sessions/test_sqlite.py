@@ -27,8 +27,11 @@ WRITER = Path(__file__).parent.parent / "support" / "sqlite_writer.py"
 
 
 def start_writer(path: Path, first: int, count: int) -> "subprocess.Popen[str]":
-    """Another process that logs sessions in and names each key once it is answered."""
-    arguments = [sys.executable, str(WRITER), str(path), str(first), str(count)]
+    """Another process that logs sessions in and names each key once it is answered.
+
+    -P: the script's own folder is no place to import from.
+    """
+    arguments = [sys.executable, "-P", str(WRITER), str(path), str(first), str(count)]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
 
 

@@ -118,7 +118,8 @@ def test_wal_waits_for_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sqlite_file, "_BUSY_S", 0.01)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("CREATE TABLE t (x)")
-        other.execute("BEGIN EXCLUSIVE")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM t").fetchall()
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             prepare(path)
         other.execute("ROLLBACK")

@@ -155,6 +155,7 @@ async def test_purges(store: WatchedStore, clock: HandClock) -> None:
     upkeep = Upkeep(store, uses, clock, 0.01)
     upkeep.start()
     while await store.get(make_session(0).key) is not None:
+        clock.forward(1)
         uses.note("a", clock())
         await store.next_touch()
     await upkeep.stop()

@@ -75,3 +75,9 @@ def test_development_takes_what_production_refuses() -> None:
     """There the keys protect nobody; they must still be long enough."""
     settings = build({"environment": "development", **keys(["a" * 32], [])})
     assert len(settings.session.signing_keys) == 1
+
+
+def test_what_is_no_key_is_told_once(refused: Callable[[Raw], dict[str, Problem]]) -> None:
+    """The shape is the models' business."""
+    problems = refused(keys([5], [None]))
+    assert list(problems) == ["session.signing_keys[0]", "session.encryption_keys[0]"]

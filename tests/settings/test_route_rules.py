@@ -92,3 +92,13 @@ def test_production_assertions_need_a_key() -> None:
     assert [finding.loc for finding in findings] == [("routes", 0, "assertion")]
     identity: Raw = {"upstreams": {"a": {}}, "routes": [route], "identity": {}}
     assert list(check_routes(identity)) == []
+
+
+def test_a_host_that_is_none_is_told_by_each_route(dev: Dev, refused: Refused) -> None:
+    """Its shape is the models' business; two of them are equal all the same."""
+    route: Raw = {"path": "/a", "upstream": "echo", "host": "a:80"}
+    assert list(refused(dev(routes=[route, route]))) == [
+        "routes[0].host",
+        "routes[1].host",
+        "routes[1]",
+    ]
