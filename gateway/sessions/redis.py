@@ -62,6 +62,9 @@ class RedisStore:
     def __init__(self, url: str, clock: Clock) -> None:
         self._clock = clock
         self._redis = Redis.from_pool(_pool(url))
+        # Read by us: redis-py takes an odd list for an empty map, and nothing for an empty set.
+        for command in ("HGETALL", "SMEMBERS"):
+            self._redis.set_response_callback(command, _as_it_came)
         self._create = self._redis.register_script(CREATE)
         self._end = self._redis.register_script(END)
         self._end_subject = self._redis.register_script(END_SUBJECT)
@@ -92,7 +95,7 @@ class RedisStore:
 
     async def get(self, key: str) -> Session | Tombstone | None:
         async with _call():
-            return load_record(key, _fields(await self._command("HGETALL", record_name(key))))
+            return load_record(key, _read_map(await self._command("HGETALL", record_name(key))))
 
     async def end(self, key: str, reason: str) -> bool:
         async with _call():
@@ -123,7 +126,7 @@ class RedisStore:
         name = keys_name(subject_key_of(subject))
         async with _call():
             values = await self._command("LRANGE", name, 0, SESSION_KEYS_KEPT - 1)
-            return tuple(load_sealed_key(value) for value in _texts(values))
+            return tuple(load_sealed_key(value) for value in _read_texts(values))
 
     async def purge(self, now: float) -> int:  # noqa: ARG002 - the interface's
         """Do nothing: Redis forgets by itself."""
@@ -153,7 +156,7 @@ class RedisStore:
     async def _find_openid(
         self, wanted: Wanted, openid: str, limit: int, after: str | None
     ) -> Page:
-        apps = [json.loads(app) for app in _texts(await self._command("SMEMBERS", APPS))]
+        apps = [json.loads(app) for app in _read_texts(await self._command("SMEMBERS", APPS))]
         subjects = [Subject(platform, app_id, "user", openid) for platform, app_id in apps]
         names = [sessions_name(subject_key_of(subject)) for subject in subjects]
         members = await self._pipelined("ZRANGE", *((name, 0, -1) for name in names))
@@ -186,7 +189,7 @@ class RedisStore:
         """The sessions of these keys, in their order; None where one has ended or expired."""
         now = self._clock()
         hashes = await self._pipelined("HGETALL", *((record_name(key),) for key in keys))
-        records = [load_record(key, _fields(one)) for key, one in zip(keys, hashes, strict=True)]
+        records = [load_record(key, _read_map(one)) for key, one in zip(keys, hashes, strict=True)]
         return [
             record if isinstance(record, Session) and record.expires_at >= now else None
             for record in records
@@ -242,18 +245,20 @@ async def _call() -> AsyncIterator[None]:
         yield
 
 
-def _texts(value: object) -> list[bytes]:
-    """A list or set of byte strings, or rubbish."""
-    if not isinstance(value, list | set) or not all(isinstance(one, bytes) for one in value):
+def _as_it_came(response: object, **_options: object) -> object:
+    return response
+
+
+def _read_texts(reply: object) -> list[bytes]:
+    if not isinstance(reply, list) or not all(isinstance(one, bytes) for one in reply):
         raise RubbishError("not a list of texts")
-    return list(value)
+    return reply
+
+
+def _read_map(reply: object) -> dict[bytes, bytes]:
+    texts = _read_texts(reply)
+    return dict(zip(texts[::2], texts[1::2], strict=True))
 
 
 def _names(value: object) -> tuple[str, ...]:
-    return tuple(text.decode("ascii") for text in _texts(value))
-
-
-def _fields(value: object) -> Mapping[bytes, bytes]:
-    if not isinstance(value, dict):
-        raise RubbishError("not a hash")
-    return value
+    return tuple(text.decode("ascii") for text in _read_texts(value))

@@ -1,0 +1,70 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+COVERAGE ?=
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint format types contracts coverage bench schema clean
+
+help: ## list what make can do
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+run: $(VENV)/.run ## install and start simulator, echo service and gateway (Ctrl-C ends it)
+	@$(BIN)/gateway dev
+
+test: $(VENV)/.dev ## install and run all tests (COVERAGE=1 measures branch coverage)
+ifeq ($(COVERAGE),)
+	@$(BIN)/pytest $(PYTEST_ARGS)
+else
+	@rm -f .coverage .coverage.*
+	@COVERAGE_PROCESS_START=pyproject.toml $(BIN)/pytest --cov --cov-branch --cov-report= $(PYTEST_ARGS)
+endif
+
+check: ## what the pipeline runs: format, lint, types, import contracts, tests, coverage
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test COVERAGE=1
+	@$(MAKE) --no-print-directory coverage
+
+lint: $(VENV)/.dev ## format check, ruff, mypy strict, import contracts
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -n 8
+
+format: $(VENV)/.dev ## format the code and sort imports
+	@$(BIN)/ruff check --fix --select I --quiet . ; $(BIN)/ruff format .
+
+coverage: $(VENV)/.dev ## hold the floors: 95 % of branches in the pure core and in sessions
+	@$(BIN)/coverage report --fail-under=90 --skip-covered
+	@echo "pure core:"; $(BIN)/coverage report --fail-under=95 --format=total --include="$(CORE)"
+	@echo "sessions:"; $(BIN)/coverage report --fail-under=95 --format=total --include="gateway/sessions/*"
+
+CORE := gateway/errors.py,gateway/settings/*,gateway/target.py,gateway/headers.py,gateway/host.py,$\
+gateway/clients.py,gateway/admission.py,gateway/routing.py,gateway/identity.py,gateway/access.py,$\
+gateway/platforms/crypto.py,gateway/endpoints/apps.py,gateway/proxy/head.py
+
+bench: $(VENV)/.dev ## benchmarks; prints what was measured
+	@$(BIN)/python -m bench.stream
+
+schema: $(VENV)/.run ## write docs/gateway.schema.json anew
+	@$(BIN)/python -m gateway.settings.schema > docs/gateway.schema.json
+
+clean: ## remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* build *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with make PYTHON=…"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+
+$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.run | $(VENV)/bin/python
+	@echo "installing the development tools …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
