@@ -67,6 +67,7 @@ def check_openid(value: object, name: str = "openid") -> str:
         not isinstance(value, str)
         or not 0 < len(value) <= MAX_OPENID_BYTES
         or not all("!" <= character <= "~" and character != "," for character in value)
+        or value.startswith("anonymous:")
         or value.lower() in NOT_IDS
     ):
         raise GatewayError("platform_error", f"the platform's {name} is not usable")

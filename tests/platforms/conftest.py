@@ -3,12 +3,17 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from gateway.platforms.api import ApiCaller, open_api_caller
 from gateway.platforms.registry import Platforms, build_exchanges
 from tests.support.platform_cases import CASES, TOKEN_PATH, Case
 from tests.support.platform_server import PlatformServer, json_answer, open_platform_server
 from tests.support.sessions import HandClock
+
+# The machine is shared: a slow example says nothing about us.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 @pytest.fixture
