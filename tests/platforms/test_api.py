@@ -353,7 +353,8 @@ async def test_the_deadline_covers_all_calls_of_a_line(
 
     async def slowly(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.3)
-        writer.write(json_answer({}))
+        if not writer.is_closing():  # uvloop refuses to write then
+            writer.write(json_answer({}))
 
     server.script.extend([slowly, slowly])
     line = caller.line(app_at(server.base, timeout_s=0.5))
