@@ -30,12 +30,11 @@ class AdminTokens:
         scheme, _, given = authorization.partition(" ")
         if scheme.lower() != "bearer" or not given:
             raise GatewayError("session_missing", "send an admin token")
+        # aiohttp keeps bytes that are no UTF-8 as lone surrogates; they must not raise here.
+        sent = given.strip().encode("utf-8", "surrogateescape")
         # All are compared, so that time tells nothing about which one is near.
-        digests = [
-            hmac.compare_digest(each.token.encode(), given.strip().encode())
-            for each in self._tokens
-        ]
-        holder = next((t for t, same in zip(self._tokens, digests, strict=True) if same), None)
+        same = [hmac.compare_digest(each.token.encode(), sent) for each in self._tokens]
+        holder = next((t for t, is_it in zip(self._tokens, same, strict=True) if is_it), None)
         if holder is None:
             raise GatewayError("session_invalid", "this admin token is not known")
         if scope not in holder.scopes:

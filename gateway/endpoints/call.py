@@ -12,11 +12,12 @@ from gateway.sessions.model import Session
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, what was admitted of it, and what stands in its path."""
+    """A request, what was admitted of it, what stands in its path, and its body's fields."""
 
     request: web.BaseRequest
     admitted: Admitted
     path_fields: Mapping[str, str]
+    fields: Mapping[str, object]
 
     @property
     def _request(self) -> web.Request:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.endpoints.apps import Apps
-from gateway.endpoints.body import read_fields, read_form
+from gateway.endpoints.body import read_form
 from gateway.endpoints.call import Call
 from gateway.errors import GatewayError
 from gateway.platforms.base import Exchange, LoginCodes, PlatformApp, PlatformIdentity
@@ -15,6 +15,10 @@ from gateway.sessions.service import Issued, NewLogin, SessionService
 
 MAX_FIELD_CHARACTERS = 2048
 """Codes are 32 to some hundred characters; Baidu's federated ones are the longest."""
+
+_ABSENT = (None, "")
+"""Null and the empty text mean that a field was not sent."""
+_CODES = ("code", "anonymous_code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class Login:
 
     async def __call__(self, call: Call) -> tuple[web.Response, Session]:
         """Log in. Raises: GatewayError (section 4, "Login rules")."""
-        fields = await _read(call)
+        fields = _read(call)
         app = self._apps.resolve(fields.app, fields.platform)
         codes = LoginCodes(fields.code, fields.anonymous_code)
         if codes.code is None and codes.anonymous_code is None:
@@ -58,11 +62,11 @@ class Login:
         return {"token": issued.token, "token_type": "Bearer", **self._show(issued.session)}
 
 
-async def _read(call: Call) -> LoginFields:
-    fields = dict(await read_fields(call.request, call.admitted))
+def _read(call: Call) -> LoginFields:
+    fields = {name: value for name, value in call.fields.items() if value not in _ABSENT}
     if call.path_fields:
-        query = read_form(call.admitted.target.query or "")
-        _merge(fields, {name: query[name] for name in ("code", "anonymous_code") if name in query})
+        query = _read_query(call.admitted.target.query or "")
+        _merge(fields, {name: query[name] for name in _CODES if query.get(name)})
         renamed = {"app_id": "app"}
         _merge(fields, {renamed.get(name, name): text for name, text in call.path_fields.items()})
     return LoginFields(
@@ -73,6 +77,11 @@ async def _read(call: Call) -> LoginFields:
     )
 
 
+def _read_query(query: str) -> Mapping[str, object]:
+    """Read a query as clients join it by hand: a plus is a plus (RFC 3986 3.4); no code has spaces."""
+    return read_form(query.replace("+", "%2B"))
+
+
 def _merge(fields: dict[str, object], more: Mapping[str, object]) -> None:
     for name, value in more.items():
         if fields.setdefault(name, value) != value:
@@ -80,9 +89,8 @@ def _merge(fields: dict[str, object], more: Mapping[str, object]) -> None:
 
 
 def _text(fields: Mapping[str, object], name: str) -> str | None:
-    """Read one text field; null and the empty text mean absent."""
     value = fields.get(name)
-    if value is None or value == "":
+    if value is None:
         return None
     if not isinstance(value, str) or len(value) > MAX_FIELD_CHARACTERS or not value.isprintable():
         raise GatewayError("bad_request", f"`{name}` must be a text of printable characters")

@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from gateway.admission import Admitted
+from gateway.endpoints.body import read_fields
 from gateway.endpoints.call import Call, Handler
 from gateway.errors import Answer, GatewayError
 from gateway.observe import Visit
@@ -73,7 +74,8 @@ class Endpoints:
     ) -> Answer:
         """Answer one of our own requests. Raises: GatewayError."""
         self.check(found, admitted)
-        call = Call(request, admitted, found.path_fields)
+        fields = await read_fields(request, admitted)  # also where none are used: a body is read
+        call = Call(request, admitted, found.path_fields, fields)
 
         async def handle(_request: web.BaseRequest) -> web.StreamResponse:
             response, session = await found.endpoint.handler(call)
