@@ -6,7 +6,7 @@ COVERAGE ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types contracts coverage bench schema clean
+.PHONY: help run test check lint format types contracts coverage bench docs clean
 
 help: ## list what make can do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -48,8 +48,9 @@ gateway/platforms/crypto.py,gateway/endpoints/apps.py,gateway/proxy/head.py
 bench: $(VENV)/.dev ## benchmarks; prints what was measured
 	@$(BIN)/python -m bench.stream
 
-schema: $(VENV)/.run ## write docs/gateway.schema.json anew
+docs: $(VENV)/.run ## write docs/gateway.schema.json and docs/settings.md anew
 	@$(BIN)/python -m gateway.settings.schema > docs/gateway.schema.json
+	@$(BIN)/python -m gateway.settings.reference > docs/settings.md
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* build *.egg-info

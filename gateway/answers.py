@@ -4,6 +4,7 @@ aiohttp appends a second answer when a handler fails after raw bytes went to the
 `request.writer.output_size` says so; so every write counts there (design section 9, point 1).
 """
 
+import asyncio
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -26,16 +27,27 @@ class Written(web.StreamResponse):
         super().__init__(status=status)
         self._keep_alive = keep_alive
         self.sent_bytes = sent_bytes
+        self._request: web.BaseRequest | None = None
 
-    async def prepare(
-        self,
-        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
-    ) -> AbstractStreamWriter | None:
-        """Do nothing: the head is out already."""
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Note whose answer this is; the head is out already."""
+        self._request = request
         return None
 
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Do nothing: the body is out already."""
+    async def write_eof(
+        self,
+        data: bytes = b"",  # noqa: ARG002 - aiohttp's signature
+    ) -> None:
+        """Say that nothing more comes, where aiohttp now reads the rest of a body to no end.
+
+        Closing at once would reset the connection and lose our answer (RFC 9112 9.6).
+        """
+        request, self._request = self._request, None
+        if self._keep_alive or request is None or request.content.is_eof():
+            return
+        transport = request.transport
+        if transport is not None and transport.can_write_eof():
+            transport.write_eof()
 
 
 def write(request: web.BaseRequest, data: bytes) -> None:
@@ -45,6 +57,27 @@ def write(request: web.BaseRequest, data: bytes) -> None:
         raise ConnectionResetError("the client is gone")
     request.writer.output_size += len(data)
     transport.write(data)
+
+
+async def drain(request: web.BaseRequest, idle_s: float) -> None:
+    """Wait until the client has taken enough of what was written, however slowly.
+
+    Raises: TimeoutError when it takes nothing for `idle_s`; ConnectionError when it is gone.
+    """
+    transport = request.transport
+    if transport is None or not request.protocol.writing_paused:
+        return
+    # A wait for aiohttp's writer that was cancelled spoils the next one: it is never cancelled.
+    drained = asyncio.create_task(request.writer.drain())
+    try:
+        while not drained.done():
+            before_bytes = transport.get_write_buffer_size()
+            await asyncio.wait({drained}, timeout=idle_s)
+            if not drained.done() and transport.get_write_buffer_size() >= before_bytes:
+                raise TimeoutError
+        drained.result()
+    finally:
+        drained.cancel()
 
 
 def write_continue(request: web.BaseRequest) -> None:

@@ -90,6 +90,7 @@ class Gateway:
                 clock=self._clock,
                 new_request_id=new_request_id,
                 log=log,
+                write_idle_s=settings.server.timeouts.write_idle,
             )
         )
         api = AdminApi(sessions, build_admin_tokens(settings), new_request_id)

@@ -29,6 +29,7 @@ from gateway.routing import Route, Router
 from gateway.sessions.keyring import KeyRing
 from gateway.sessions.service import SessionPolicy, SessionService
 from gateway.sessions.storage import TokenStorage
+from gateway.sessions.store import SessionStore
 from gateway.sessions.stores import open_store
 from gateway.sessions.token import TokenSigner
 from gateway.settings import RouteSettings, Settings, UpstreamSettings
@@ -196,7 +197,7 @@ def build_endpoints(
     if own.logout is not None:
         table.append(Endpoint("logout", own.logout, ("POST",), Logout(sessions)))
     if own.session is not None:
-        table.append(Endpoint("session", own.session, ("GET",), Show(show)))
+        table.append(Endpoint("session", own.session, ("GET", "HEAD"), Show(show)))
 
     def read(request: web.BaseRequest) -> str | None:
         return read_token(request.raw_headers, cookie_name(settings))
@@ -213,11 +214,18 @@ def cookie_name(settings: Settings) -> str | None:
 # -- sessions, admin ------------------------------------------------------------------------------
 
 
-def build_sessions(settings: Settings, clock: Clock) -> SessionService:
-    """Sessions over the configured store."""
+def build_store(settings: Settings, clock: Clock) -> SessionStore:
+    """The configured store, not yet open."""
+    return open_store(settings.session.store.url, clock)
+
+
+def build_sessions(
+    settings: Settings, clock: Clock, store: SessionStore | None = None
+) -> SessionService:
+    """Sessions over the configured store, or over this one."""
     session = settings.session
     return SessionService(
-        open_store(session.store.url, clock),
+        store or build_store(settings, clock),
         TokenSigner([key.get_secret_value() for key in session.signing_keys]),
         KeyRing([key.get_secret_value() for key in session.encryption_keys]),
         clock,

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import re
 import secrets
 import signal
 import sys
@@ -17,8 +18,14 @@ import uvloop
 from gateway import __version__
 from gateway.errors import GatewayError, SettingsError
 from gateway.loader import Loaded, load
+from gateway.settings import Listen, Settings
+from gateway.settings.addresses import MAX_PORT
 
 T = TypeVar("T")
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name (RFC 9110 5.6.2)."""
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+"""What a header's value may not hold (RFC 9110 5.5); the parser refuses such a request."""
 
 CONFIG = click.option(
     "-c",
@@ -54,7 +61,7 @@ def serve(config: Path) -> None:
             await _until_signal()
             click.echo("draining", err=True)
 
-    _run(run())
+    _run(run(), _addresses(settings))
 
 
 @main.command()
@@ -62,7 +69,7 @@ def serve(config: Path) -> None:
 def dev(config: Path) -> None:
     """Run simulator, echo service and gateway together, for development."""
     from gateway.clock import now
-    from gateway.dev import run_dev
+    from gateway.dev import UnfitError, run_dev
     from gateway.observe import set_up_logging
 
     loaded = _load(config)
@@ -76,7 +83,10 @@ def dev(config: Path) -> None:
             click.echo(banner)
             await _until_signal()
 
-    _run(run())
+    try:
+        _run(run(), _addresses(settings))
+    except UnfitError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @main.command()
@@ -100,6 +110,7 @@ def check(config: Path) -> None:
 def explain(config: Path, method: str, url: str, headers: tuple[str, ...], peer: str) -> None:
     """Say which route a request takes, whether it may, and what the service would get."""
     from gateway.admission import RawRequest
+    from gateway.clock import now
     from gateway.explain import describe
     from gateway.explain import explain as explain_request
     from gateway.explaining import open_explain_parts
@@ -109,12 +120,12 @@ def explain(config: Path, method: str, url: str, headers: tuple[str, ...], peer:
         method=method.upper(),
         target=_target_of(url),
         version=(1, 1),
-        fields=_fields(url, headers, str(loaded.settings.server.listen)),
+        fields=_fields(url, headers, loaded.settings.server.listen),
         peer=peer,
     )
 
     async def run() -> int:
-        async with open_explain_parts(loaded.settings) as parts:
+        async with open_explain_parts(loaded.settings, now) as parts:
             explanation = await explain_request(raw, "(made for each request)", parts)
         click.echo(describe(explanation))
         return 1 if explanation.refusal is not None else 0
@@ -134,7 +145,7 @@ def simulate(config: Path, listen: str, any_app: bool) -> None:
     from gateway.simulator.server import start
 
     host, _, port = listen.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > MAX_PORT:
         raise click.UsageError("--listen is host:port")
     apps = None if any_app else simulated_apps(_load(config).settings)
 
@@ -173,14 +184,24 @@ def _load(config: Path) -> Loaded:
     return loaded
 
 
-def _run(work: Coroutine[object, object, T]) -> T:
-    """Run on uvloop; an address that is taken or a store that is away ends with 1."""
+def _run(work: Coroutine[object, object, T], addresses: str = "") -> T:
+    """Run on uvloop; an address that is taken or a store that is away ends with 1.
+
+    `addresses` are told with an error of the system that names no file.
+    """
     try:
         return uvloop.run(work)
     except OSError as error:
-        raise click.ClickException(error.strerror or str(error)) from error
+        what = error.strerror or str(error)
+        place = f"{error.filename}: {what}" if error.filename is not None else None
+        told = f" ({addresses})" if addresses else ""
+        raise click.ClickException(place or f"{what}{told}") from error
     except GatewayError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _addresses(settings: Settings) -> str:
+    return f"server.listen {settings.server.listen}, admin.listen {settings.admin.listen}"
 
 
 async def _until_signal() -> None:
@@ -201,19 +222,35 @@ async def _until_signal() -> None:
 def _target_of(url: str) -> str:
     """Cut the request target out of a URL, as raw as it was typed."""
     _, mark, rest = url.partition("://")
-    if not mark:
+    if not mark or url.startswith("/"):
         return url
-    slash = rest.find("/")
-    return rest[slash:] if slash >= 0 else "/"
+    path = re.search("[/?#].*", rest, re.DOTALL)
+    if path is None:
+        return "/"
+    return path[0] if path[0].startswith("/") else f"/{path[0]}"
 
 
-def _fields(url: str, headers: tuple[str, ...], listen: str) -> tuple[tuple[bytes, bytes], ...]:
-    given = []
-    for header in headers:
-        name, mark, value = header.partition(":")
-        if not mark or not name.strip():
-            raise click.UsageError("--header is `Name: value`")
-        given.append((name.strip().encode(), value.strip().encode()))
+def _fields(url: str, headers: tuple[str, ...], listen: Listen) -> tuple[tuple[bytes, bytes], ...]:
+    given = [_field(header) for header in headers]
     if not any(name.lower() == b"host" for name, _ in given):
-        given.insert(0, (b"Host", (urlsplit(url).netloc or listen).encode()))
+        given.insert(0, (b"Host", _host_of(url, listen)))
     return tuple(given)
+
+
+def _field(header: str) -> tuple[bytes, bytes]:
+    """Read `Name: value` as it would stand on the wire."""
+    name, mark, value = os.fsencode(header).partition(b":")
+    value = value.strip(b" \t")
+    if not mark or not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+        raise click.UsageError("--header is `Name: value`, without control characters")
+    return name, value
+
+
+def _host_of(url: str, listen: Listen) -> bytes:
+    """Take the host from the URL, else where we listen."""
+    try:
+        authority = "" if url.startswith("/") else urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError as error:
+        raise click.UsageError("the URL's host cannot be read") from error
+    ours = "localhost" if listen.path is not None else str(listen)
+    return os.fsencode(authority or ours)

@@ -66,7 +66,7 @@ class Trust:
         hops = b",".join(named).decode("latin-1").split(",")[-MAX_CHAIN:] if named else []
         chain = [peer]
         for hop in reversed(hops):
-            address = _parse(hop.strip())
+            address = _parse(hop.strip(" \t"))
             if address is None:
                 break
             chain.insert(0, str(address))

@@ -7,12 +7,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
 from gateway.access import Access
 from gateway.admission import AdmissionLimits, Admitted, RawRequest, admit
-from gateway.answers import Written, write_answer
+from gateway.answers import Written, drain, write_answer
 from gateway.clients import Trust
 from gateway.clock import Clock
 from gateway.endpoints.table import Endpoints
@@ -26,7 +27,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EntryParts:
-    """What the entry works with; `new_request_id` makes the id of each request."""
+    """What the entry works with; `new_request_id` makes the id of each request.
+
+    `write_idle_s` is how long a client may take nothing of an answer.
+    """
 
     access: Access
     proxy: Proxy
@@ -36,6 +40,7 @@ class EntryParts:
     clock: Clock
     new_request_id: Callable[[], str]
     log: AccessLog | None
+    write_idle_s: float = 60.0
 
 
 class Entry:
@@ -43,35 +48,31 @@ class Entry:
 
     def __init__(self, parts: EntryParts) -> None:
         self._parts = parts
-        self._in_flight = 0
-        self._is_empty = asyncio.Event()
-        self._is_empty.set()
         self.is_draining = False
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; whatever goes wrong becomes an answer or ends the connection."""
         visit = self._begin(request)
-        self._in_flight += 1
-        self._is_empty.clear()
         try:
             written = await self._answer_or_refuse(request, visit)
             visit.status, visit.sent_bytes = written.status, written.sent_bytes
-            return written
-        except (asyncio.CancelledError, ConnectionError) as error:
+            await drain(request, self._parts.write_idle_s)
+            return self._finish(written)
+        except (asyncio.CancelledError, ConnectionError, TimeoutError) as error:
             visit.status = visit.status or CLIENT_CLOSED
             visit.error = visit.error or _why(error)
+            # A graceful close would make half an answer look whole to an HTTP/1.0 client.
+            if request.transport is not None:
+                request.transport.abort()
             raise
         finally:
-            self._end(visit)
+            self._log(visit)
 
-    async def wait_until_empty(self, timeout_s: float) -> bool:
-        """Wait until no request is under way; False when time ran out first."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._is_empty.wait()
-        except TimeoutError:
-            return False
-        return True
+    def _finish(self, written: Written) -> Written:
+        """While draining, close also where the head was out before."""
+        if self.is_draining:
+            written.force_close()
+        return written
 
     def refuse_unparsed(self, request: web.BaseRequest, error: GatewayError) -> Written:
         """Answer bytes that never became a request, and log it."""
@@ -92,8 +93,7 @@ class Entry:
         try:
             return await self._answer(request, admitted, visit)
         except GatewayError as error:
-            # Unread body bytes would be taken for the next request.
-            keep_alive = self._keeps_alive(request) and request.content.is_eof()
+            keep_alive = self._keeps_alive(request, admitted)
             return self._refuse(request, visit, error, keep_alive=keep_alive)
         except (ConnectionError, asyncio.CancelledError):
             raise
@@ -117,13 +117,12 @@ class Entry:
         return admitted
 
     async def _answer(self, request: web.BaseRequest, admitted: Admitted, visit: Visit) -> Written:
-        keep_alive = self._keeps_alive(request)
+        keeps_alive = partial(self._keeps_alive, request, admitted)
         found = self._parts.endpoints.find(admitted.host, admitted.target)
         if found is not None:
             visit.route = found.name
             answer = await self._parts.endpoints.answer(found, request, admitted, visit)
-            is_read = request.content.is_eof()
-            return write_answer(request, answer, keep_alive=keep_alive and is_read)
+            return write_answer(request, answer, keep_alive=keeps_alive())
         grant = await self._parts.access.decide(admitted)
         visit.route = grant.route.name
         if grant.session is not None:
@@ -132,10 +131,9 @@ class Entry:
             visit.subject = str(grant.session.subject)
         if grant.route.respond is not None:
             answer = _identified(grant.route.respond, admitted.request_id)
-            is_read = request.content.is_eof()
-            return write_answer(request, answer, keep_alive=keep_alive and is_read)
+            return write_answer(request, answer, keep_alive=keeps_alive())
         visit.upstream = grant.route.upstream
-        return await self._parts.proxy.forward(request, admitted, grant, keep_alive=keep_alive)
+        return await self._parts.proxy.forward(request, admitted, grant, keeps_alive)
 
     # -- refuse, record -------------------------------------------------------------------------
 
@@ -149,8 +147,13 @@ class Entry:
             raise ConnectionAbortedError("an answer was under way")
         return write_answer(request, render(error, visit.request_id), keep_alive=keep_alive)
 
-    def _keeps_alive(self, request: web.BaseRequest) -> bool:
-        return request.keep_alive and not self.is_draining
+    def _keeps_alive(self, request: web.BaseRequest, admitted: Admitted) -> bool:
+        """Tell whether a next request may follow, as things stand now.
+
+        The rest of a body would be taken for it; behind a refused upgrade may stand anything.
+        """
+        is_in_step = request.content.is_eof() and not admitted.is_websocket
+        return request.keep_alive and is_in_step and not self.is_draining
 
     def _begin(self, request: web.BaseRequest) -> Visit:
         return Visit(
@@ -161,12 +164,6 @@ class Entry:
             path=request.raw_path.partition("?")[0],
             client=peer_address(request.transport) or "-",
         )
-
-    def _end(self, visit: Visit) -> None:
-        self._in_flight -= 1
-        if not self._in_flight:
-            self._is_empty.set()
-        self._log(visit)
 
     def _log(self, visit: Visit) -> None:
         if self._parts.log is not None:

@@ -126,11 +126,13 @@ def render(error: GatewayError, request_id: str) -> Answer:
         problem["platform_code"] = error.platform_code
     if error.code in SESSION_CODES:
         headers.append(("WWW-Authenticate", "Bearer"))
-    if error.allow:
+    if error.code == "method_not_allowed":  # empty where the whole gateway serves it nowhere
         headers.append(("Allow", ", ".join(error.allow)))
     if error.retry_after_s is not None:
         headers.append(("Retry-After", str(error.retry_after_s)))
-    body = json.dumps(problem, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(problem, ensure_ascii=False, separators=(",", ":"))
+    # A platform's number may be any text, half a surrogate pair too; UTF-8 cannot write that.
+    body = text.encode("utf-8", "replace")
     return Answer(outcome.status, tuple(headers), body)
 
 

@@ -84,8 +84,11 @@ def describe(explanation: Explanation) -> str:
     if explanation.outgoing is not None:
         outgoing = explanation.outgoing
         lines.append(f"sends     {outgoing.method} {outgoing.target}")
-        lines += [
-            f"          {name.decode('latin-1')}: {value.decode('latin-1')}"
-            for name, value in outgoing.fields
-        ]
+        lines += [f"          {_shown(name)}: {_shown(value)}" for name, value in outgoing.fields]
     return "\n".join(lines)
+
+
+def _shown(text: bytes) -> str:
+    """Write a name or value for a terminal, which must not take any of it for a command."""
+    decoded = text.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in decoded)

@@ -1,4 +1,8 @@
-"""Opens what `gateway explain` decides with: the proxy's own parts, and nothing that sends."""
+"""Opens what `gateway explain` decides with: the proxy's own parts, and nothing that sends.
+
+Looking a session up must not count as its use, and a request without a token needs no store: so
+the store is opened at the first look-up, and the service's background work is never started.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,25 +13,53 @@ from gateway.build import (
     build_endpoints,
     build_router,
     build_sessions,
+    build_store,
     build_trust,
     cookie_name,
 )
-from gateway.clock import now
+from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.explain import ExplainParts
 from gateway.platforms.base import LoginCodes, PlatformApp, PlatformIdentity
+from gateway.sessions.model import Session
+from gateway.sessions.service import SessionService
+from gateway.sessions.store import SessionStore
 from gateway.settings import Settings, UpstreamSettings
 
 
+class LookUps:
+    """Turns tokens into sessions as the gateway does, leaving no trace; an `Authenticator`."""
+
+    def __init__(self, sessions: SessionService, store: SessionStore) -> None:
+        self._sessions = sessions
+        self._store = store
+        self._is_open = False
+
+    async def authenticate(self, token: str) -> Session:
+        """Look a session up.
+
+        Raises: GatewayError session_invalid, session_expired, session_revoked, store_unavailable.
+        """
+        try:
+            return await self._sessions.authenticate(token)
+        except GatewayError as error:
+            if self._is_open or error.code != "store_unavailable":
+                raise
+        # Only a well-signed token gets here: a forged one needs no store at all.
+        await self._store.open()
+        self._is_open = True
+        return await self._sessions.authenticate(token)
+
+
 @asynccontextmanager
-async def open_explain_parts(settings: Settings) -> AsyncIterator[ExplainParts]:
-    """Open the session store for look-ups, and build the rest."""
-    sessions = build_sessions(settings, now)
-    await sessions.open()
+async def open_explain_parts(settings: Settings, clock: Clock) -> AsyncIterator[ExplainParts]:
+    """Build all that decides."""
+    store = build_store(settings, clock)
+    sessions = build_sessions(settings, clock, store)
     try:
         yield ExplainParts(
-            access=Access(build_router(settings), sessions, cookie_name(settings)),
-            endpoints=build_endpoints(settings, _exchange_nothing, sessions, now),
+            access=Access(build_router(settings), LookUps(sessions, store), cookie_name(settings)),
+            endpoints=build_endpoints(settings, _exchange_nothing, sessions, clock),
             trust=build_trust(settings),
             limits=build_admission_limits(settings),
             body_bytes=settings.server.limits.body,
@@ -35,7 +67,7 @@ async def open_explain_parts(settings: Settings) -> AsyncIterator[ExplainParts]:
             upstream_hosts={n: _upstream_host(u) for n, u in settings.upstreams.items()},
         )
     finally:
-        await sessions.close()
+        await store.close()
 
 
 async def _exchange_nothing(app: PlatformApp, codes: LoginCodes) -> PlatformIdentity:  # noqa: ARG001 - the shape of an exchange

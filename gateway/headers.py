@@ -4,8 +4,8 @@ Names are compared lower-cased with each non-alphanumeric read as `-`, because s
 CGI, WSGI or PHP cannot tell `X-OpenId` from `X_OpenId` or `X.OpenId` (attacks.md H1 to H11).
 """
 
+import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 from gateway.errors import GatewayError
 
@@ -49,6 +49,8 @@ HOP_BY_HOP = frozenset(
     # RFC 9110 7.6.1, and the older names that still mean this connection only.
     b"connection proxy-connection keep-alive te transfer-encoding upgrade trailer".split()
     + b"proxy-authorization proxy-authenticate http2-settings".split()
+    # No header of HTTP: a CGI service takes it for its outbound proxy (CVE-2016-5385).
+    + b"proxy".split()
 )
 # `Connection` may not name these: a service would lose framing or its caller's credentials (H14).
 _END_TO_END = frozenset(b"host content-length content-type authorization cookie".split())
@@ -60,9 +62,9 @@ _STRIPPED_FROM_ANSWERS = (
 
 TOKEN_HEADER = b"x-session-token"
 TOKEN_PREFIX = b"gw1."
+_TOKEN = re.compile(rb"(?:^|[ \t,=\"])%b" % re.escape(TOKEN_PREFIX))
 
 
-@lru_cache(maxsize=1024)
 def fold(name: bytes) -> bytes:
     """Lower-case a name and read each non-alphanumeric as `-`."""
     return name.translate(_FOLD)
@@ -91,18 +93,16 @@ def values(fields: Iterable[Field], name: bytes) -> list[bytes]:
 
 def connection_tokens(fields: Iterable[Field]) -> frozenset[bytes]:
     """Collect what `Connection` names, lower-cased (RFC 9110 7.6.1)."""
-    return frozenset(
-        token.strip().lower()
-        for value in values(fields, b"connection")
-        for token in value.split(b",")
-        if token.strip()
-    )
+    named = b",".join(values(fields, b"connection")).lower()
+    # Equal tokens are dropped before the loop: a field of 32 KiB of commas costs nothing.
+    return frozenset(token.strip(b" \t") for token in set(named.split(b","))) - {b""}
 
 
 def read_token(fields: Iterable[Field], cookie_name: str | None) -> str | None:
     """Find the session token in `Authorization`, `X-Session-Token` or our cookie.
 
-    An `Authorization` that does not hold a `gw1.` token is not ours (design section 5).
+    An `Authorization` that does not hold a `gw1.` token is not ours (design section 5); an empty
+    header or cookie holds none: clients send it before they have logged in.
     Raises: GatewayError token_conflict when two differ; session_invalid for one outside ASCII.
     """
     found: set[bytes] = set()
@@ -114,6 +114,7 @@ def read_token(fields: Iterable[Field], cookie_name: str | None) -> str | None:
             found.add(value)
         elif key == b"cookie" and cookie_name is not None:
             found.update(_cookies(value, cookie_name.encode()))
+    found.discard(b"")
     if len(found) > 1:
         raise GatewayError("token_conflict", "send one token, in one place")
     if not found:
@@ -125,15 +126,20 @@ def read_token(fields: Iterable[Field], cookie_name: str | None) -> str | None:
 
 
 def _bearer(value: bytes) -> list[bytes]:
-    scheme, _, rest = value.partition(b" ")
-    credentials = rest.strip(b" \t")
+    scheme, _, rest = value.replace(b"\t", b" ").partition(b" ")
+    credentials = rest.strip(b" ")
     is_ours = scheme.lower() == b"bearer" and credentials.startswith(TOKEN_PREFIX)
     return [credentials] if is_ours else []
 
 
+def _holds_token(authorization: bytes) -> bool:
+    """Tell whether a value holds a token of ours, in whatever wording: no service may see it."""
+    return _TOKEN.search(authorization) is not None
+
+
 def _cookies(value: bytes, name: bytes) -> list[bytes]:
-    pairs = (pair.strip(b" \t").partition(b"=") for pair in value.split(b";"))
-    return [content for key, _, content in pairs if key == name]
+    pairs = (pair.partition(b"=") for pair in value.split(b";") if name in pair)
+    return [content.strip(b" \t") for key, _, content in pairs if key.strip(b" \t") == name]
 
 
 def copied_to_upstream(fields: tuple[Field, ...], cookie_name: str | None) -> list[Field]:
@@ -145,11 +151,12 @@ def copied_to_upstream(fields: tuple[Field, ...], cookie_name: str | None) -> li
     kept: list[Field] = []
     for name, value in fields:
         lower = name.lower()
-        if lower in HOP_BY_HOP or lower in dropped or lower in _WRITTEN_ANEW:
+        folded = fold(name)
+        if folded in HOP_BY_HOP or lower in dropped or lower in _WRITTEN_ANEW:
             continue
-        if is_reserved(fold(name)):
+        if is_reserved(folded):
             continue
-        if lower == b"authorization" and _bearer(value):
+        if lower == b"authorization" and _holds_token(value):
             continue
         if lower == b"cookie" and cookie_name is not None:
             value = _without_cookie(value, cookie_name.encode())
@@ -165,7 +172,8 @@ _WRITTEN_ANEW = frozenset(b"host content-length expect".split())
 def _without_cookie(value: bytes, name: bytes) -> bytes:
     if name not in value:
         return value
-    kept = [pair for pair in value.split(b";") if pair.strip(b" \t").partition(b"=")[0] != name]
+    pairs = value.split(b";")
+    kept = [p for p in pairs if name not in p or p.partition(b"=")[0].strip(b" \t") != name]
     return b";".join(kept).strip(b" \t")
 
 
@@ -187,4 +195,5 @@ def copied_to_client(fields: list[Field], cookie_name: str | None) -> list[Field
 
 
 def _sets(set_cookie: bytes, name: str) -> bool:
-    return set_cookie.partition(b"=")[0].strip(b" \t") == name.encode()
+    """Tell whether a browser would send this back as our cookie; `=name=…` has no name to it."""
+    return set_cookie.lstrip(b"= \t").partition(b"=")[0].strip(b" \t") == name.encode()

@@ -10,22 +10,26 @@ MAX_HOST_BYTES = 262
 """255 for a name (RFC 1035 2.3.4) and a port."""
 
 
-@lru_cache(maxsize=1024)
 def read_host(value: bytes) -> str | None:
     """Return the name a route can match: lower case, no port, brackets or last dot; None if bad."""
-    if len(value) > MAX_HOST_BYTES:
-        return None
-    if match := _LITERAL.fullmatch(value):
-        name = _literal(match[1])
-    elif match := _NAME.fullmatch(value):
-        name = match[1].decode("ascii").lower().removesuffix(".")
-    else:
-        return None
-    is_port_good = match[2] is None or 0 < int(match[2]) <= 65535
-    return name if name and is_port_good and ".." not in name else None
+    # The length is looked at first: what clients send must not fill the cache with long keys.
+    return None if len(value) > MAX_HOST_BYTES else _read(value)
 
 
-def _literal(text: bytes) -> str | None:
+@lru_cache(maxsize=1024)
+def _read(value: bytes) -> str | None:
+    match = _NAME.fullmatch(value) or _LITERAL.fullmatch(value)
+    if match is None or not (match[2] is None or 0 < int(match[2]) <= 65535):
+        return None
+    return _address(match[1]) if value.startswith(b"[") else _name(match[1])
+
+
+def _name(text: bytes) -> str | None:
+    """Lower-case a name; one dot at its end says only that it is whole (RFC 1034 3.1)."""
+    return None if b".." in text else text.decode("ascii").lower().removesuffix(".")
+
+
+def _address(text: bytes) -> str | None:
     try:
         return str(IPv6Address(text.decode("ascii")))
     except AddressValueError:

@@ -1,5 +1,6 @@
 """Says who calls, in the headers a service reads. Pure; design section 7, native profile."""
 
+from gateway.errors import GatewayError
 from gateway.headers import Field
 from gateway.sessions.model import Session
 
@@ -7,7 +8,8 @@ from gateway.sessions.model import Session
 def identity_headers(session: Session | None) -> list[Field]:
     """Build the native profile; a name without a value is left out, never empty.
 
-    Values are plain ASCII without controls: ids are checked when the platform gives them.
+    Ids are checked when the platform gives them; what no header can carry is refused here again.
+    Raises: GatewayError internal_error.
     """
     if session is None:
         return []
@@ -22,4 +24,11 @@ def identity_headers(session: Session | None) -> list[Field]:
         (b"X-User-Id", session.user_id),
         (b"X-Session-Id", session.key),
     )
-    return [(name, value.encode("ascii")) for name, value in named if value]
+    given = [(name, value) for name, value in named if value]
+    if not _is_plain("".join(value for _, value in given)):
+        raise GatewayError("internal_error", "this session holds an id that no header can carry")
+    return [(name, value.encode("ascii")) for name, value in given]
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()

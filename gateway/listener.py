@@ -51,6 +51,4 @@ class Listener:
         if self._socket is not None:
             self._socket.close()
         self._entry.is_draining = True
-        self._server.close_idle()
-        await self._entry.wait_until_empty(self._shutdown_s)
-        await self._server.shutdown(timeout=0)
+        await self._server.drain(self._shutdown_s)

@@ -5,6 +5,7 @@ to the handler that reads it, and our own answer to what the parser refuses.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from gateway.errors import GatewayError
@@ -20,6 +22,14 @@ from gateway.errors import GatewayError
 logger = logging.getLogger(__name__)
 MAX_FIELDS = 128
 """Header fields of one request; aiohttp's own default, said aloud."""
+LINGER_S = 2.0
+"""How long a client still sending may take to read our answer, before it gets a reset."""
+FLUSH_S = 30.0
+"""How long a closing connection waits for a client to take the last bytes (attacks.md D2)."""
+SWEEP_S = 0.05
+"""While draining, how often connections that have become idle are looked for."""
+END_S = 2.0
+"""How long handlers may take to notice that their connection was cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,8 @@ class GatewayServer(web.Server):
         self._is_exempt = is_exempt
         self._open = 0
         self._per_ip: Counter[str] = Counter()
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
 
     def __call__(self) -> RequestHandler:
         return GatewayProtocol(self, self._loop, self.limits)
@@ -84,11 +96,45 @@ class GatewayServer(web.Server):
         if not self._per_ip[address]:
             del self._per_ip[address]
 
-    def close_idle(self) -> None:
-        """Close the connections that wait for a request (draining)."""
+    # -- draining -------------------------------------------------------------------------------
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Keep track of a connection."""
+        super().connection_made(handler, transport)
+        self._is_empty.clear()
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        """Forget a connection, once its request handler has ended too."""
+        task = handler._task_handler
+        if task is None:
+            self._forget(handler)
+        else:
+            task.add_done_callback(lambda _: self._forget(handler))
+
+    def _forget(self, handler: RequestHandler) -> None:
+        self._connections.pop(handler, None)
+        if not self._connections:
+            self._is_empty.set()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Close what is idle, wait for the rest, then cut what is still open after `timeout_s`."""
+        ends_s = self._loop.time() + timeout_s
+        while not self._is_empty.is_set() and (left_s := ends_s - self._loop.time()) > 0:
+            self._close_idle()
+            await self._wait_until_empty(min(SWEEP_S, left_s))
+        for transport in list(self._connections.values()):
+            transport.abort()
+        await self._wait_until_empty(END_S)
+
+    def _close_idle(self) -> None:
         for connection in self.connections:
             if isinstance(connection, GatewayProtocol) and connection.is_idle:
                 connection.force_close()
+
+    async def _wait_until_empty(self, timeout_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._is_empty.wait()
 
 
 def peer_address(transport: asyncio.BaseTransport | None) -> str:
@@ -97,10 +143,14 @@ def peer_address(transport: asyncio.BaseTransport | None) -> str:
     return str(peer[0]) if isinstance(peer, tuple) and peer else ""
 
 
+class HeadTooLargeError(Exception):
+    """A head that is larger than `headers_bytes`, before its end has come."""
+
+
 class GatewayProtocol(RequestHandler):
     """One client connection."""
 
-    __slots__ = ("_address", "_head_bytes", "_head_timer", "_is_broken", "_server")
+    __slots__ = ("_address", "_head_bytes", "_head_timer", "_is_broken", "_payload", "_server")
 
     def __init__(
         self, server: GatewayServer, loop: asyncio.AbstractEventLoop, limits: ProtocolLimits
@@ -113,7 +163,7 @@ class GatewayProtocol(RequestHandler):
             max_line_size=limits.line_bytes,
             max_field_size=limits.field_bytes,
             max_headers=MAX_FIELDS,
-            lingering_time=2.0,  # so that a client still sending reads our answer, not a reset
+            lingering_time=LINGER_S,
             read_bufsize=64 * 1024,
             auto_decompress=False,  # bodies pass as they are; no gzip bombs in the process
         )
@@ -122,11 +172,21 @@ class GatewayProtocol(RequestHandler):
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._is_broken = False
+        self._payload: StreamReader = EMPTY_PAYLOAD  # of the request that was parsed last
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is here: none running, none queued."""
-        return self._current_request is None and not self._messages
+        """Whether aiohttp waits for a request here: none running, none queued, none ending."""
+        return self._waiter is not None and not self._waiter.done()
+
+    async def start(self) -> None:
+        """Serve requests; a client that never takes the last bytes does not keep us for ever."""
+        transport = self.transport
+        try:
+            await super().start()
+        finally:
+            if transport is not None and transport.get_write_buffer_size():
+                self._loop.call_later(FLUSH_S, transport.abort)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._address = peer_address(transport)
@@ -146,13 +206,32 @@ class GatewayProtocol(RequestHandler):
     def data_received(self, data: bytes) -> None:
         if self._is_broken:
             return  # nothing behind a framing error can be trusted
+        was_in_head = self._payload.is_eof()
+        before = self._request_count
         super().data_received(data)
-        if self._messages:
+        if self._request_count != before:
             self._stop_head_timer()
-            if isinstance(self._messages[-1][0], _ErrInfo):
-                self._break_body()
-        elif data and self._current_request is None and not self._upgraded:
+            self._note(*self._messages[-1])
+        elif data and was_in_head and not self._upgraded:
             self._watch_head(len(data))
+
+    def _note(self, message: object, payload: StreamReader) -> None:
+        """Keep the newest request's body; after a parse error there will be none any more."""
+        if isinstance(message, _ErrInfo):
+            self._break(message)
+        else:
+            self._payload = payload
+
+    def _break(self, error: _ErrInfo) -> None:
+        """Answer what cannot be parsed, after the requests before it, and read no further.
+
+        The body being read learns that it will never end (design section 9, point 3). The error's
+        own body never ends either: so aiohttp lingers, and our answer is not lost in a reset.
+        """
+        self._is_broken = True
+        if not self._payload.is_eof():
+            self._payload.set_exception(RequestPayloadError("malformed body"))
+        self._messages[-1] = (error, StreamReader(self, 1, loop=self._loop))
 
     def _watch_head(self, size: int) -> None:
         """Bound a head that is still coming, in time and in bytes (attacks.md D1, D3)."""
@@ -160,9 +239,12 @@ class GatewayProtocol(RequestHandler):
         if self._head_timer is None:
             self._start_head_timer()
         limits = self._server.limits
-        # The first byte of a next request may come while aiohttp still ends the last one.
         if self._head_bytes > limits.headers_bytes + limits.target_bytes + MAX_FIELDS * 4:
-            self.force_close()
+            error = _ErrInfo(status=400, exc=HeadTooLargeError(), message="")
+            self._messages.append((error, EMPTY_PAYLOAD))
+            self._break(error)
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)
 
     def _start_head_timer(self) -> None:
         self._head_timer = self._loop.call_later(self._server.limits.headers_s, self._head_is_late)
@@ -178,18 +260,6 @@ class GatewayProtocol(RequestHandler):
         if self.is_idle:
             self.force_close()
 
-    def _break_body(self) -> None:
-        """Tell the body's reader that it will never end (design section 9, point 3)."""
-        self._is_broken = True
-        if len(self._messages) > 1:
-            payload = self._messages[-2][1]
-        elif self._current_request is not None:
-            payload = self._current_request.content
-        else:
-            return
-        if not payload.is_eof():
-            payload.set_exception(RequestPayloadError("malformed body"))
-
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -198,16 +268,19 @@ class GatewayProtocol(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what the parser refused, without repeating a byte of it (attacks.md L3)."""
-        if request.writer.output_size > 0:
+        if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
             if self.transport is not None:
                 self.transport.abort()
-            raise ConnectionAbortedError("an answer was under way")
+            raise ConnectionAbortedError("the client is gone, or has part of an answer")
         if status != 400:  # a handler's exception: ours handles all of its own
             logger.error("unexpected failure: %s", type(exc).__name__)
             return self._server.refuse(request, GatewayError("internal_error"))
         return self._server.refuse(request, self._explain(exc, message))
 
     def _explain(self, exc: BaseException | None, message: str | None) -> GatewayError:
+        if isinstance(exc, HeadTooLargeError):
+            limit_bytes = self._server.limits.headers_bytes
+            return GatewayError("headers_too_large", f"the headers exceed {limit_bytes} bytes")
         if isinstance(exc, LineTooLong):
             is_target = exc.args[-1] == self._server.limits.line_bytes
             return GatewayError("target_too_long" if is_target else "headers_too_large")

@@ -101,17 +101,18 @@ class Router:
         route = next((route for route in routes if route.takes(method)), None)
         if route is None:
             raise GatewayError("method_not_allowed", allow=_methods_of(routes))
-        if target.oddities:
-            self._check_oddities(host, target, route, routes)
+        if not target.is_plain:
+            self._check_spelling(host, target, route, routes)
         return route
 
-    def _check_oddities(self, host: str, target: Target, route: Route, routes: list[Route]) -> None:
+    def _check_spelling(self, host: str, target: Target, route: Route, routes: list[Route]) -> None:
         refused = target.oddities - route.allow
         if refused:
             names = ", ".join(sorted(refused))
             raise GatewayError("target_refused", f"this route does not allow: {names}")
-        # Whatever the service makes of the spelling, it must still be the same route's.
-        for reading in target.readings():
+        # Whatever the service makes of what the route does not name, the route must stay the same.
+        settled = len(route.path) - 1 if route.is_prefix else len(target.path)
+        for reading in target.readings(settled):
             if self._find(host, reading) is not routes:
                 raise GatewayError("target_refused", "another reading has another route")
 

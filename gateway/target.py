@@ -6,9 +6,9 @@ What two servers may read differently is refused: RFC 3986 5.2.4 (dot segments),
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import unquote_to_bytes
 
 from gateway.errors import GatewayError
 
@@ -16,14 +16,23 @@ Oddity = Literal["double_slash", "encoded_slash", "semicolon"]
 
 # Segments of harmless characters, none beginning with a dot: nothing to canonicalise or refuse.
 _PLAIN = re.compile(r"(?:/[\w~+,:@!$&'()*=-][\w.~+,:@!$&'()*=-]*)*/?", re.ASCII)
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _FORBIDDEN_RAW = re.compile(r"[^\x21-\x7e]|[\\#]")
 _FORBIDDEN_ENCODED = re.compile(r"%(?:[01][0-9A-F]|7F|5C)")
 _FORBIDDEN_QUERY = re.compile(r"[^\x21-\x7e]|#")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-# Overlong UTF-8 for "." "/" "\", which lax decoders still take (attacks.md P7).
-_OVERLONG = (("%C0%AE", "."), ("%C0%AF", "/"), ("%C1%9C", "/"))
+_RESERVED = frozenset("!$&'()*+,;=:@")
+"""What RFC 3986 3.3 lets stand in a segment beside the unreserved; most services decode it."""
+
+# What `canonical` respells: escapes, and what RFC 3986 3.3 lets no path hold as it is.
+_SPELT = re.compile(r"%([0-9A-Fa-f]{2})|[\"<>\[\]^`{|}]")
+_CANONICAL = tuple(chr(code) if chr(code) in _UNRESERVED else f"%{code:02X}" for code in range(256))
+_ESCAPED_RESERVED = re.compile("|".join(f"%{ord(each):02X}" for each in sorted(_RESERVED)))
+# Overlong UTF-8 in two, three or four bytes, which lax decoders still take (attacks.md P7).
+_OVERLONG = re.compile(r"(?:%C|(?:%E0|%F0%80)%8)([01])%([89AB][0-9A-F])")
+_DOT_SEGMENT = re.compile(r"/\.{1,2}(?:[/;?#]|$)")
+MAX_READINGS = 32
+"""Ways to read one path; far more than any honest spelling has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +40,36 @@ class Target:
     """A request target in origin form.
 
     `raw` is the path as received, `query` what follows the first `?` (None without one), `path`
-    the canonical copy for matching. `oddities` are spellings a route must allow by name.
+    the canonical copy for matching. `oddities` are spellings a route must allow by name;
+    `is_plain` says that nobody can read the path otherwise.
     """
 
     raw: str
     query: str | None
     path: str
     oddities: frozenset[Oddity] = frozenset()
+    is_plain: bool = False
 
-    def readings(self) -> list[str]:
-        """List the other paths a service might read here, one for each oddity, and all together."""
-        if not self.oddities:
-            return []
-        whole = _merge_slashes(_decode_slashes(_drop_parameters(self.path)))
-        return [
-            _merge_slashes(self.path),
-            _decode_slashes(self.path),
-            _drop_parameters(self.path),
-            whole,
-        ]
+    def readings(self, settled: int = 0) -> Iterator[str]:
+        """Give the other paths a service might read here, by any of its steps in any order.
+
+        The first `settled` characters stand in the settings as they are and are not in question.
+        Raises: GatewayError target_refused, when the readings are too many to look at.
+        """
+        start, rest = self.path[:settled], self.path[settled:]
+        found = {rest}
+        unread = [] if self.is_plain else [rest]
+        while unread:
+            path = unread.pop()
+            for reading in {step(path) for step in _STEPS} - found:
+                found.add(reading)
+                unread.append(reading)
+                yield start + reading
+            if len(found) > MAX_READINGS:
+                raise _refused("the path can be read in too many ways")
+
+
+# -- what services do to a path -------------------------------------------------------------------
 
 
 def _merge_slashes(path: str) -> str:
@@ -64,6 +84,39 @@ def _drop_parameters(path: str) -> str:
     return re.sub(";[^/]*", "", path)
 
 
+def _decode_reserved(path: str) -> str:
+    return _ESCAPED_RESERVED.sub(lambda escape: chr(int(escape[0][1:], 16)), path)
+
+
+def _decode_overlong(path: str) -> str:
+    return _OVERLONG.sub(_read_overlong, path)
+
+
+def _read_overlong(match: re.Match[str]) -> str:
+    character = chr(int(match[1]) << 6 | int(match[2], 16) & 0x3F)
+    if character in "/\\":
+        return "/"
+    return character if character in _RESERVED else _CANONICAL[ord(character)]
+
+
+def _cut_encoded_end(path: str) -> str:
+    """Read an encoded `?` or `#` as the end of the path (attacks.md P11, P15)."""
+    return re.split("%3F|%23", path, maxsplit=1)[0]
+
+
+_STEPS = (
+    _merge_slashes,
+    _decode_slashes,
+    _drop_parameters,
+    _decode_reserved,
+    _decode_overlong,
+    _cut_encoded_end,
+)
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
 def parse(target: str, max_bytes: int) -> Target:
     """Read a target (request line, `surrogateescape` for bytes >= 0x80).
 
@@ -75,7 +128,7 @@ def parse(target: str, max_bytes: int) -> Target:
     if mark and _FORBIDDEN_QUERY.search(query):
         raise _refused("the query holds a character that must be percent-encoded")
     if raw and _PLAIN.fullmatch(raw):
-        return Target(raw, query if mark else None, raw)
+        return Target(raw, query if mark else None, raw, is_plain=True)
     return _parse_odd(raw, query if mark else None)
 
 
@@ -95,21 +148,26 @@ def _parse_odd(raw: str, query: str | None) -> Target:
 
 
 def canonical(raw: str) -> str:
-    """Decode escapes of unreserved characters and upper-case the others (RFC 3986 6.2.2)."""
-    return _ESCAPE.sub(_decode_unreserved, raw) if "%" in raw else raw
+    """Spell a path as routes are matched (RFC 3986 6.2.2).
+
+    Escapes of unreserved characters are decoded, other escapes upper-cased, and what no path may
+    hold unescaped is escaped.
+    """
+    return _SPELT.sub(_spell, raw)
 
 
-def _decode_unreserved(match: re.Match[str]) -> str:
-    character = chr(unquote_to_bytes(match[0])[0])
-    return character if character in _UNRESERVED else match[0].upper()
+def _spell(match: re.Match[str]) -> str:
+    return _CANONICAL[int(match[1], 16) if match[1] else ord(match[0])]
 
 
 def has_dot_segment(path: str) -> bool:
     """Tell whether any reading of a canonical path holds `.` or `..` as a segment."""
-    for spelling, character in _OVERLONG:
-        path = path.replace(spelling, character)
-    segments = _decode_slashes(path).split("/")
-    return any(segment.partition(";")[0] in {".", ".."} for segment in segments)
+    return _DOT_SEGMENT.search(_decode_all(path)) is not None
+
+
+def _decode_all(path: str) -> str:
+    path = _decode_reserved(_decode_slashes(_decode_overlong(path)))
+    return path.replace("%3F", "?").replace("%23", "#")
 
 
 def _oddities(path: str) -> frozenset[Oddity]:
@@ -133,6 +191,11 @@ def strip(target: Target, prefix: str) -> str:
     Raises: GatewayError target_refused, when the prefix is spelt otherwise or the rest is odd.
     """
     rest = target.raw[len(prefix) :] or "/"
-    if not target.raw.startswith(prefix) or rest[0] != "/" or rest.startswith("//"):
+    # A rest such as `/%2Fa` or `/;/a` begins with two slashes for some services (R1 to R4).
+    if (
+        not target.raw.startswith(prefix)
+        or rest[0] != "/"
+        or _drop_parameters(_decode_all(canonical(rest))).startswith("//")
+    ):
         raise _refused("the path spells its prefix in an unusual way")
     return rest

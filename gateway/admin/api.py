@@ -3,6 +3,7 @@
 Each call of the API is one line in the audit log: who, what, the answer.
 """
 
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -13,6 +14,7 @@ from gateway.errors import GatewayError, render
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.service import SessionService
 
+logger = logging.getLogger(__name__)
 audit = logging.getLogger("gateway.audit")
 DEFAULT_PAGE = 100
 MAX_PAGE = 1000
@@ -36,6 +38,7 @@ class AdminApi:
         application = web.Application(
             middlewares=[self._render_errors], client_max_size=MAX_BODY_BYTES
         )
+        application.on_response_prepare.append(_finish)
         router = application.router
         router.add_get("/healthz", self._alive)
         router.add_get("/readyz", self._ready)
@@ -73,10 +76,20 @@ class AdminApi:
         return web.Response(status=204)
 
     async def _end_subject(self, request: web.Request) -> web.StreamResponse:
-        page = await self._sessions.find(**(await _wanted(request)), limit=MAX_PAGE)
-        subjects = {session.subject for session in page.sessions}
+        subjects = await self._subjects(await _wanted(request))
         ended = [await self._sessions.end_subject(subject) for subject in subjects]
         return web.json_response({"ended": sum(ended)})
+
+    async def _subjects(self, wanted: Mapping[str, str]) -> set[Subject]:
+        """Find whom a name means; a page may be empty though others follow."""
+        found: set[Subject] = set()
+        after: str | None = None
+        while True:
+            page = await self._sessions.find(**wanted, limit=MAX_PAGE, after=after)
+            found |= {session.subject for session in page.sessions}
+            after = page.after
+            if after is None:
+                return found
 
     # -- around every call ----------------------------------------------------------------------
 
@@ -93,6 +106,9 @@ class AdminApi:
                 return response
             except GatewayError as error:
                 outcome = error.code
+                raise
+            except web.HTTPException as error:
+                outcome = str(error.status)
                 raise
             finally:
                 audit.info(
@@ -119,10 +135,19 @@ class AdminApi:
             )
         except web.HTTPRequestEntityTooLarge:
             return self._refuse(GatewayError("body_too_large"))
+        except Exception:
+            logger.exception("an admin call failed")
+            return self._refuse(GatewayError("internal_error"))
 
     def _refuse(self, error: GatewayError) -> web.StreamResponse:
         answer = render(error, self._new_request_id())
         return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+
+
+async def _finish(request: web.Request, response: web.StreamResponse) -> None:  # noqa: ARG001 - a signal's shape
+    """Who is logged in is nobody's to keep, and our version nobody's to know (attacks.md L5)."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers.popall("Server", None)
 
 
 def _limit(query: Mapping[str, str]) -> int:
@@ -135,8 +160,8 @@ def _limit(query: Mapping[str, str]) -> int:
 async def _wanted(request: web.Request) -> dict[str, str]:
     """Read which subject is meant: platform, app name and openid, all three."""
     try:
-        body = await request.json()
-    except ValueError:
+        body = json.loads(await request.read())
+    except (ValueError, RecursionError):
         raise GatewayError("bad_request", "send a JSON object") from None
     wanted = {
         name: value

@@ -15,15 +15,20 @@ from gateway.errors import GatewayError
 MAX_BODY_BYTES = 64 * 1024
 """A login is a few hundred bytes; encrypted user data a few thousand."""
 BODY_S = 10.0
+"""64 KiB at 52 kbit/s: the slowest phone that can still use a mini-program."""
 MAX_FIELDS = 32
 
 
-async def read_fields(request: web.BaseRequest, admitted: Admitted) -> Mapping[str, object]:
+async def read_fields(
+    request: web.BaseRequest, admitted: Admitted, *, whole_s: float = BODY_S
+) -> Mapping[str, object]:
     """Read the body as a mapping; an empty body is an empty mapping under any content type.
+
+    It must have arrived after `whole_s`.
 
     Raises: GatewayError bad_request, body_too_large.
     """
-    body = await _read(request, admitted)
+    body = await _read(request, admitted, whole_s)
     if not body.strip():
         return {}
     media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -34,7 +39,7 @@ async def read_fields(request: web.BaseRequest, admitted: Admitted) -> Mapping[s
     raise GatewayError("bad_request", "send JSON or a form, and say which in Content-Type")
 
 
-async def _read(request: web.BaseRequest, admitted: Admitted) -> bytes:
+async def _read(request: web.BaseRequest, admitted: Admitted, whole_s: float) -> bytes:
     if not admitted.has_body:
         return b""
     if admitted.content_length is not None and admitted.content_length > MAX_BODY_BYTES:
@@ -43,7 +48,7 @@ async def _read(request: web.BaseRequest, admitted: Admitted) -> bytes:
         write_continue(request)
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(whole_s):
             while data := await request.content.readany():
                 body += data
                 if len(body) > MAX_BODY_BYTES:

@@ -78,7 +78,7 @@ def _read(call: Call) -> LoginFields:
 
 
 def _read_query(query: str) -> Mapping[str, object]:
-    """Read a query as clients join it by hand: a plus is a plus (RFC 3986 3.4); no code has spaces."""
+    """Read a query that clients joined by hand: a plus is a plus, for no code holds a space."""
     return read_form(query.replace("+", "%2B"))
 
 

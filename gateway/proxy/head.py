@@ -14,6 +14,10 @@ from gateway.proxy.connection import AnswerHead
 from gateway.target import strip
 
 
+_LENGTHLESS = frozenset({101, 204})
+"""Answers that end with their head whatever a length says, so none is said (RFC 9110 8.6)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """A request head as the service will see it: `target` in origin form, fields in order."""
@@ -89,7 +93,7 @@ def build_answer(
     lines += [b"%b: %b\r\n" % field for field in copied_to_client(answer.fields, cookie_name)]
     if is_chunked:
         lines.append(b"Transfer-Encoding: chunked\r\n")
-    elif answer.length is not None:
+    elif answer.length is not None and answer.status not in _LENGTHLESS:
         lines.append(b"Content-Length: %d\r\n" % answer.length)
     lines.append(b"X-Request-Id: %b\r\n" % request_id.encode("ascii"))
     lines.append(connection)

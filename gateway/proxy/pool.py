@@ -34,31 +34,41 @@ class PoolLimits:
 
 
 class Pool:
-    """Connections to one target; `acquire` one, `release` it when its exchange has ended."""
+    """Connections to one target; `acquire` one, `release` it when its exchange has ended.
+
+    Who holds or opens a connection holds a place; a place given up goes to whoever waits longest.
+    """
 
     def __init__(self, address: TargetAddress, limits: PoolLimits) -> None:
         self.address = address
         self._limits = limits
         self._idle: deque[UpstreamConnection] = deque()
         self._in_use: set[UpstreamConnection] = set()
-        self._opening = 0
+        self._places = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
 
     @property
     def in_use(self) -> int:
-        return len(self._in_use) + self._opening
+        """Places taken: connections in use, being opened, or promised to a waiter."""
+        return self._places
 
-    async def acquire(self) -> UpstreamConnection:
-        """Take an idle connection or open one.
+    @property
+    def idle(self) -> int:
+        """Connections kept for a next request; some may have been closed by the service."""
+        return len(self._idle)
+
+    async def acquire(self, *, fresh: bool = False) -> UpstreamConnection:
+        """Take an idle connection or open one; `fresh` takes no idle one.
 
         Raises: GatewayError overloaded (none free within the connect time), upstream_unavailable.
         """
-        if self.in_use >= self._limits.connections:
-            await self._wait_for_place()
-        connection = self._take_idle()
-        if connection is None:
-            connection = await self._open()
+        await self._take_place()
+        try:
+            connection = (None if fresh else self._take_idle()) or await self._open()
+        except BaseException:
+            self._leave_place()
+            raise
         self._in_use.add(connection)
         return connection
 
@@ -72,34 +82,51 @@ class Pool:
             self._schedule_sweep()
         else:
             connection.abort()
-        self._let_one_in()
+        self._leave_place()
 
     def close(self) -> None:
         """Close everything, in use or not."""
         if self._sweeper is not None:
             self._sweeper.cancel()
+            self._sweeper = None
         for connection in (*self._idle, *self._in_use):
             connection.abort()
         self._idle.clear()
 
-    async def _wait_for_place(self) -> None:
+    # -- places ---------------------------------------------------------------------------------
+
+    async def _take_place(self) -> None:
+        if self._places < self._limits.connections:
+            self._places += 1
+            return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
             async with asyncio.timeout(self._limits.connect_s):
                 await waiter
-        except TimeoutError:
-            raise GatewayError("overloaded", "all connections to the service are busy") from None
-        finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+        except BaseException as error:
+            self._stop_waiting(waiter)
+            if isinstance(error, TimeoutError):
+                problem = GatewayError("overloaded", "all connections to the service are busy")
+                raise problem from None
+            raise
 
-    def _let_one_in(self) -> None:
-        while self._waiters and self.in_use < self._limits.connections:
+    def _stop_waiting(self, waiter: asyncio.Future[None]) -> None:
+        """Leave the queue; a place that was promised in this very moment goes on to the next."""
+        if waiter.done() and not waiter.cancelled():
+            self._leave_place()
+        elif waiter in self._waiters:
+            self._waiters.remove(waiter)
+
+    def _leave_place(self) -> None:
+        while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
-                waiter.set_result(None)
+                waiter.set_result(None)  # the place is theirs now
                 return
+        self._places -= 1
+
+    # -- connections ----------------------------------------------------------------------------
 
     def _take_idle(self) -> UpstreamConnection | None:
         """Take the youngest idle connection that is still good."""
@@ -112,17 +139,13 @@ class Pool:
         return None
 
     async def _open(self) -> UpstreamConnection:
-        self._opening += 1
         try:
             async with asyncio.timeout(self._limits.connect_s):
                 return await self._connect()
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
-            self._let_one_in()
             raise GatewayError(
                 "upstream_unavailable", "no connection to the service could be made"
             ) from error
-        finally:
-            self._opening -= 1
 
     async def _connect(self) -> UpstreamConnection:
         loop = asyncio.get_running_loop()

@@ -9,17 +9,17 @@ import hashlib
 from typing import cast
 
 from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import WebSocketReader
 
 from gateway.admission import Admitted
-from gateway.answers import write
+from gateway.answers import drain, write
 from gateway.errors import GatewayError
-from gateway.headers import Field, values
+from gateway.headers import Field, connection_tokens, values
 from gateway.proxy.connection import AnswerHead, UpstreamConnection
+from gateway.proxy.inbox import Inbox
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-HIGH_BYTES = 256 * 1024
-"""Bytes from the client held for a slow upstream before reading stops."""
 
 
 def check_handshake(request: Admitted, answer: AnswerHead) -> None:
@@ -37,6 +37,8 @@ def _accepts(asked: tuple[Field, ...], given: list[Field]) -> bool:
     upgrades = [value.lower() for value in values(given, b"upgrade")]
     if len(keys) != 1 or len(accepts) != 1 or upgrades != [b"websocket"]:
         return False
+    if b"upgrade" not in connection_tokens(given):
+        return False
     digest = hashlib.sha1(keys[0] + _GUID).digest()  # noqa: S324 - RFC 6455 says SHA-1
     chosen = values(given, b"sec-websocket-protocol")
     offered = {
@@ -44,26 +46,21 @@ def _accepts(asked: tuple[Field, ...], given: list[Field]) -> bool:
         for value in values(asked, b"sec-websocket-protocol")
         for name in value.split(b",")
     }
-    return accepts[0] == base64.b64encode(digest) and set(chosen) <= offered
+    is_protocol_good = not chosen or (len(chosen) == 1 and chosen[0] in offered)
+    return accepts[0] == base64.b64encode(digest) and is_protocol_good
 
 
 class _FromClient:
     """Takes the raw bytes aiohttp hands over after an upgrade (its parser's interface)."""
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._chunks: list[bytes] = []
-        self._size_bytes = 0
+    def __init__(self, protocol: BaseProtocol) -> None:
+        # Through the protocol: aiohttp itself stops and resumes reading around an upgrade.
+        self._inbox = Inbox(protocol.pause_reading, protocol.resume_reading)
         self._has_ended = False
-        self._is_paused = False
         self._news = asyncio.Event()
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        self._chunks.append(data)
-        self._size_bytes += len(data)
-        if self._size_bytes > HIGH_BYTES and not self._is_paused:
-            self._is_paused = True
-            self._transport.pause_reading()
+        self._inbox.put(data)
         self._news.set()
         return False, b""
 
@@ -74,15 +71,9 @@ class _FromClient:
     async def read(self) -> bytes:
         """Wait for bytes; empty at the end."""
         await self._news.wait()
-        data = b"".join(self._chunks)
-        self._chunks.clear()
-        self._size_bytes = 0
         if not self._has_ended:
             self._news.clear()
-        if self._is_paused and not self._transport.is_closing():
-            self._is_paused = False
-            self._transport.resume_reading()
-        return data
+        return self._inbox.take()
 
 
 async def tunnel(request: web.BaseRequest, connection: UpstreamConnection, idle_s: float) -> int:
@@ -90,16 +81,13 @@ async def tunnel(request: web.BaseRequest, connection: UpstreamConnection, idle_
 
     `idle_s` is the longest silence of both directions together.
     """
-    transport = request.transport
-    if transport is None:
-        raise ConnectionResetError("the client is gone")
-    source = _FromClient(transport)
+    source = _FromClient(request.protocol)
     # aiohttp types its parser by name; feed_data and feed_eof are all it calls.
     request.protocol.set_parser(cast("WebSocketReader", source))
     pace = _Pace(idle_s)
     ways = {
-        asyncio.create_task(_up(source, connection, pace)),
-        asyncio.create_task(_down(request, connection, pace)),
+        asyncio.create_task(_up(source, connection, pace, idle_s)),
+        asyncio.create_task(_down(request, connection, pace, idle_s)),
         asyncio.create_task(pace.watch()),
     }
     try:
@@ -134,14 +122,18 @@ class _Pace:
             left_s = self._last_s + self._idle_s - self._loop.time()
 
 
-async def _up(source: _FromClient, connection: UpstreamConnection, pace: _Pace) -> None:
+async def _up(
+    source: _FromClient, connection: UpstreamConnection, pace: _Pace, idle_s: float
+) -> None:
     while data := await source.read():
         pace.mark()
         connection.write(data)
-        await connection.drain()
+        await connection.drain(idle_s)
 
 
-async def _down(request: web.BaseRequest, connection: UpstreamConnection, pace: _Pace) -> None:
+async def _down(
+    request: web.BaseRequest, connection: UpstreamConnection, pace: _Pace, idle_s: float
+) -> None:
     while True:
         await connection.wait()
         data = connection.take_or_fail()
@@ -150,4 +142,4 @@ async def _down(request: web.BaseRequest, connection: UpstreamConnection, pace: 
         pace.mark()
         pace.down_bytes += len(data)
         write(request, data)
-        await request.writer.drain()
+        await drain(request, idle_s)

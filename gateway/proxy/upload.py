@@ -1,6 +1,7 @@
 """Sends a request's body upstream as it comes, within its limits; nothing is kept whole."""
 
 import asyncio
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -10,6 +11,20 @@ from gateway.proxy.connection import UpstreamConnection
 from gateway.routing import Route
 
 LAST_CHUNK = b"0\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """Bounds of one body: bytes; seconds of the client's silence, and of the service's.
+
+    `rate_bytes` a second, averaged over `idle_s`, is the least a client may send (attacks.md D6);
+    0 is no bound.
+    """
+
+    size_bytes: int
+    idle_s: float
+    stall_s: float
+    rate_bytes: int
 
 
 class BodyError(Exception):
@@ -24,52 +39,71 @@ async def send_body(
     request: web.BaseRequest,
     admitted: Admitted,
     connection: UpstreamConnection,
-    *,
-    limit_bytes: int,
-    idle_s: float,
-    stall_s: float,
+    limits: BodyLimits,
 ) -> int:
     """Pump the body upstream with back-pressure; return its size in bytes.
 
     A chunked body stays chunked, any other keeps its length (RFC 9112 6). Stops quietly when the
     upstream is gone: its answer, or the lack of one, decides.
-    Raises: BodyError (body_too_large; bad_request when malformed or silent for `idle_s`;
-    upstream_timeout when the service takes nothing for `stall_s`).
+    Raises: BodyError (body_too_large; bad_request when malformed, silent or too slow;
+    upstream_timeout when the service takes nothing, or never asks for a body it was offered).
     """
     sent_bytes = 0
+    pace = _Pace(limits)
     while not connection.is_closing:
-        data = await _read(request, idle_s)
+        data = await _read(request, connection, pace)
         if not data:
             if admitted.is_chunked:
                 connection.write(LAST_CHUNK)
             break
         sent_bytes += len(data)
-        if sent_bytes > limit_bytes:
-            raise BodyError(_too_large(limit_bytes))
+        if sent_bytes > limits.size_bytes:
+            raise BodyError(_too_large(limits.size_bytes))
         connection.write(b"%x\r\n%b\r\n" % (len(data), data) if admitted.is_chunked else data)
         if connection.is_writing_paused:
-            await _drain(connection, stall_s)
+            await _drain(connection, limits.stall_s)
     return sent_bytes
+
+
+class _Pace:
+    """How long the client may still keep us waiting: waiting uses it up, bytes earn it back."""
+
+    def __init__(self, limits: BodyLimits) -> None:
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self.left_s = limits.idle_s
+
+    async def read(self, request: web.BaseRequest) -> bytes:
+        """Wait for body bytes. Raises: TimeoutError."""
+        began_s = self._loop.time()
+        async with asyncio.timeout(self.left_s):
+            data = await request.content.readany()
+        rate_bytes = self._limits.rate_bytes
+        earned_s = len(data) / rate_bytes if rate_bytes else self._limits.idle_s
+        waited_s = self._loop.time() - began_s
+        self.left_s = min(self._limits.idle_s, self.left_s - waited_s + earned_s)
+        return data
+
+
+async def _read(request: web.BaseRequest, connection: UpstreamConnection, pace: _Pace) -> bytes:
+    try:
+        return await pace.read(request)
+    except TimeoutError:
+        if connection.on_continue is not None:
+            problem = GatewayError("upstream_timeout", "the service never asked for the body")
+        else:
+            problem = GatewayError("bad_request", "the request body came too slowly or stopped")
+    except (web.RequestPayloadError, ValueError):
+        problem = GatewayError("bad_request", "the request body is malformed")
+    raise BodyError(problem)
 
 
 async def _drain(connection: UpstreamConnection, stall_s: float) -> None:
     try:
-        async with asyncio.timeout(stall_s):
-            await connection.drain()
+        await connection.drain(stall_s)
     except TimeoutError:
         problem = GatewayError("upstream_timeout", "the service stopped taking the body")
         raise BodyError(problem) from None
-
-
-async def _read(request: web.BaseRequest, idle_s: float) -> bytes:
-    try:
-        async with asyncio.timeout(idle_s):
-            return await request.content.readany()
-    except TimeoutError:
-        problem = GatewayError("bad_request", "the request body stopped arriving")
-    except (web.RequestPayloadError, ValueError):
-        problem = GatewayError("bad_request", "the request body is malformed")
-    raise BodyError(problem)
 
 
 def body_limit(route: Route, limit_bytes: int) -> int:

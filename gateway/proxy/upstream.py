@@ -47,13 +47,13 @@ class Upstream:
                 return pool
         return pools[self._next % len(pools)]
 
-    async def acquire(self, pool: Pool) -> UpstreamConnection:
-        """Take a connection to one target.
+    async def acquire(self, pool: Pool, *, fresh: bool = False) -> UpstreamConnection:
+        """Take a connection to one target; `fresh` takes none that was used before.
 
         Raises: GatewayError upstream_unavailable, overloaded.
         """
         try:
-            return await pool.acquire()
+            return await pool.acquire(fresh=fresh)
         except GatewayError as error:
             error.detail = f"{error.detail} ({self.name})"
             raise

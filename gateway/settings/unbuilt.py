@@ -21,6 +21,10 @@ def _only_default(_value: object) -> bool:
     return False
 
 
+def _switched_off(value: object) -> bool:
+    return value is None
+
+
 def _one_process(value: object) -> bool:
     return value == 1
 
@@ -36,11 +40,13 @@ UNBUILT: Mapping[Loc, Callable[[object], bool]] = {
     ("server", "timeouts", "body_rate"): _only_default,
     ("server", "tls"): _only_default,
     ("admin", "metrics"): _only_default,
-    ("endpoints", "decrypt"): _only_default,
+    ("endpoints", "decrypt"): _switched_off,
     ("endpoints", "phone"): _only_default,
-    ("endpoints", "auth"): _only_default,
-    ("endpoints", "jwks"): _only_default,
+    ("endpoints", "auth"): _switched_off,
+    ("endpoints", "jwks"): _switched_off,
     ("session", "store"): _single_store,
+    ("session", "grace"): _only_default,
+    ("session", "cache"): _only_default,
     ("session", "cookie"): _only_default,
     ("login", "limits"): _only_default,
     ("login", "callback"): _only_default,

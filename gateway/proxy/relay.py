@@ -1,0 +1,71 @@
+"""Passes an answer on to the client as it comes, with back-pressure; nothing is kept whole.
+
+It knows one answer and its client, no route and no retry.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.answers import drain, write
+from gateway.proxy.connection import AnswerHead, UpstreamConnection
+from gateway.proxy.upload import LAST_CHUNK
+
+WRITE_BYTES = 64 * 1024
+"""Pieces gathered into one write before it goes out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds: the service's silence within an answer, and the client's not reading it."""
+
+    idle_s: float
+    write_idle_s: float
+
+
+async def relay(
+    request: web.BaseRequest,
+    connection: UpstreamConnection,
+    head: bytes,
+    patience: Patience,
+    *,
+    has_body: bool,
+    is_chunked: bool,
+) -> int:
+    """Write the head, then the body as it comes; return the body's size in bytes.
+
+    What has come is written before the next is waited for: event streams arrive event by event.
+    Raises: TimeoutError, GatewayError upstream_error (cut off), ConnectionError (client gone).
+    """
+    pending, sent_bytes = head, 0
+    while has_body:
+        if not connection.has_news:
+            await _write(request, pending, patience)
+            pending = b""
+            async with asyncio.timeout(patience.idle_s):
+                await connection.wait()
+        data = connection.take_or_fail()
+        if data is None:
+            break
+        sent_bytes += len(data)
+        pending += b"%x\r\n%b\r\n" % (len(data), data) if is_chunked else data
+        if len(pending) > WRITE_BYTES:
+            await _write(request, pending, patience)
+            pending = b""
+    await _write(request, pending + LAST_CHUNK if is_chunked else pending, patience)
+    return sent_bytes
+
+
+async def _write(request: web.BaseRequest, data: bytes, patience: Patience) -> None:
+    if data:
+        write(request, data)
+    await drain(request, patience.write_idle_s)
+
+
+def is_event_stream(answer: AnswerHead) -> bool:
+    """Tell whether silence is normal in this answer (server-sent events)."""
+    return any(
+        name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
+        for name, value in answer.fields
+    )

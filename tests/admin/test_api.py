@@ -1,0 +1,329 @@
+"""The admin API on a running gateway: health, sessions, revocation, the audit log."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.admin.api import AdminApi
+from gateway.admin.listener import AdminListener
+from gateway.admin.tokens import AdminTokens
+from gateway.build import build_sessions, new_request_id
+from gateway.clock import now
+from gateway.sessions.sqlite import SqliteStore
+from tests.support.gateway import RunningGateway, problem, run_gateway
+from tests.support.own import JSON, ask_admin, bearer, head, token_of, who
+from tests.support.raw import Message, ask
+
+READ_TOKEN = "read-token-for-tests"
+REVOKE_TOKEN = "revoke-token-for-tests"
+
+
+@pytest.fixture
+async def admin(tmp_path: Path) -> AsyncIterator[RunningGateway]:
+    """A gateway with three admin tokens."""
+    tokens = [
+        {"name": "ops", "token": "admin-token-for-tests", "scopes": ["read", "revoke"]},
+        {"name": "reader", "token": READ_TOKEN, "scopes": ["read"]},
+        {"name": "revoker", "token": REVOKE_TOKEN, "scopes": ["revoke"]},
+    ]
+    async with run_gateway(tmp_path, {"admin": {"tokens": tokens}}) as running:
+        yield running
+
+
+async def listed(running: RunningGateway, query: str = "") -> dict[str, list[dict[str, object]]]:
+    answer = await ask_admin(running, f"GET /api/sessions{query}")
+    assert answer.status == 200, answer
+    body: dict[str, list[dict[str, object]]] = json.loads(answer.body)
+    return body
+
+
+async def revoke(running: RunningGateway, fields: object, **more: str) -> Message:
+    body = json.dumps(fields).encode()
+    return await ask_admin(running, "POST /api/subjects/revoke", JSON, body=body, **more)
+
+
+# -- health -----------------------------------------------------------------------------------
+
+
+async def test_health_is_open(admin: RunningGateway) -> None:
+    """Alive and ready need no token."""
+    for path, status in (("/healthz", "alive"), ("/readyz", "ready")):
+        answer = await ask_admin(admin, f"GET {path}", token=None)
+        assert (answer.status, json.loads(answer.body)) == (200, {"status": status})
+        assert (await ask_admin(admin, f"HEAD {path}", token=None)).status == 200
+
+
+# -- listing ----------------------------------------------------------------------------------
+
+
+async def test_sessions_are_listed(admin: RunningGateway) -> None:
+    """Who, where and when; an id that ends it, no token."""
+    token = await admin.login()
+    given = await admin.codes()
+    (one,) = (await listed(admin))["sessions"]
+    assert (one["platform"], one["app"], one["anonymous"]) == ("wechat", "shop-wechat", False)
+    assert one["subject"] == f"wechat:wxshop:{given['openid']}"
+    assert set(one) == {
+        "id",
+        "subject",
+        "platform",
+        "app",
+        "anonymous",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+    }
+    assert token not in json.dumps(one)
+    assert (await who(admin, token)).status == 200
+    assert admin.upstream.requests[-1].value("X-Session-Id") == one["id"]
+
+
+async def test_a_list_is_filtered(admin: RunningGateway) -> None:
+    """By platform, app and openid, alone and together."""
+    for app, user in (
+        ("shop-wechat", "alice"),
+        ("shop-wechat", "bob"),
+        ("game-wechat", "alice"),
+        ("shop-baidu", "alice"),
+    ):
+        await admin.login(app, user)
+    openid = (await admin.codes("shop-wechat", "bob"))["openid"]
+    counts = {
+        "": 4,
+        "?platform=wechat": 3,
+        "?platform=douyin": 0,
+        "?app=shop-wechat": 2,
+        "?app=nobody": 0,
+        f"?openid={openid}": 1,
+        f"?openid={openid}&platform=wechat&app=shop-wechat": 1,
+        f"?openid={openid}&platform=baidu": 0,
+        "?openid=%ff%ed%a0%80%00": 0,
+        "?app=%27%3B--": 0,
+    }
+    for query, count in counts.items():
+        assert len((await listed(admin, query))["sessions"]) == count, query
+
+
+async def test_a_list_comes_in_pages(admin: RunningGateway) -> None:
+    """`after` goes on where the last page ended, until it is null; each session once."""
+    for number in range(5):
+        await admin.login(user=f"user-{number}")
+    seen: list[object] = []
+    after: object = ""
+    while after is not None:
+        page = await listed(admin, f"?limit=2&after={after}" if after else "?limit=2")
+        assert len(page["sessions"]) <= 2
+        seen += [one["id"] for one in page["sessions"]]
+        after = page["after"]
+    assert len(seen) == len(set(seen)) == 5
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("limit=x", "no number"),
+        ("limit=-1", "a sign"),
+        ("limit=%C2%B2", "a digit of another kind"),
+        ("limit=9999999", "too many digits"),
+    ],
+)
+async def test_a_list_that_cannot_be_asked_for(admin: RunningGateway, query: str, why: str) -> None:
+    """400, with our code."""
+    answer = await ask_admin(admin, f"GET /api/sessions?{query}")
+    assert (answer.status, problem(answer)["code"]) == (400, "bad_request"), why
+
+
+async def test_a_limit_is_brought_into_its_bounds(admin: RunningGateway) -> None:
+    """0 is 1, and a million is a thousand."""
+    await admin.login()
+    await admin.login()
+    assert len((await listed(admin, "?limit=0"))["sessions"]) == 1
+    assert len((await listed(admin, "?limit=999999"))["sessions"]) == 2
+
+
+# -- ending -----------------------------------------------------------------------------------
+
+
+async def test_a_session_is_ended_by_its_id(admin: RunningGateway) -> None:
+    """Its token is revoked at once; a second time there is none."""
+    token, other = await admin.login(), await admin.login(user="bob")
+    openid = (await admin.codes())["openid"]
+    (one,) = (await listed(admin, f"?openid={openid}"))["sessions"]
+    line = f"DELETE /api/sessions/{one['id']}"
+    answer = await ask_admin(admin, line)
+    assert (answer.status, answer.body) == (204, b"")
+    assert problem(await who(admin, token))["code"] == "session_revoked"
+    assert (await who(admin, other)).status == 200
+    assert problem(await ask_admin(admin, line))["code"] == "route_not_found"
+
+
+@pytest.mark.parametrize("name", ["x", "A" * 43, "%00", "..%2F..", "A" * 5000])
+async def test_an_id_that_is_none_ends_nothing(admin: RunningGateway, name: str) -> None:
+    """404, whatever it looks like."""
+    answer = await ask_admin(admin, f"DELETE /api/sessions/{name}")
+    assert (answer.status, problem(answer)["code"]) == (404, "route_not_found")
+
+
+async def test_all_sessions_of_a_subject_are_ended(admin: RunningGateway) -> None:
+    """Not another's, nor this user's at another app."""
+    mine = [await admin.login() for _ in range(3)]
+    others = [await admin.login(user="bob"), await admin.login("game-wechat")]
+    subject = {
+        "platform": "wechat",
+        "app": "shop-wechat",
+        "openid": (await admin.codes())["openid"],
+    }
+    answer = await revoke(admin, subject)
+    assert (answer.status, json.loads(answer.body)) == (200, {"ended": 3})
+    for token in mine:
+        assert problem(await who(admin, token))["code"] == "session_revoked"
+    for token in others:
+        assert (await who(admin, token)).status == 200
+    assert json.loads((await revoke(admin, subject)).body) == {"ended": 0}
+    token_of(await admin.post("/login", {"app": "shop-wechat", "code": await admin.code()}))
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"", "nothing"),
+        (b"{", "broken"),
+        (b"[]", "no object"),
+        (b"\xff", "no UTF-8"),
+        (b"[" * 10000, "nested deeper than we read"),
+        (b'{"platform":"wechat","app":"shop-wechat"}', "whom?"),
+        (b'{"platform":"wechat","app":"shop-wechat","openid":""}', "an empty openid"),
+        (b'{"platform":"wechat","app":"shop-wechat","openid":null}', "no text"),
+        (b'{"platform":1,"app":["x"],"openid":{}}', "nothing is text"),
+    ],
+)
+async def test_a_subject_that_is_not_named_ends_nobody(
+    admin: RunningGateway, body: bytes, why: str
+) -> None:
+    """All three parts are wanted: fewer would end more than was meant."""
+    token = await admin.login()
+    answer = await ask_admin(admin, "POST /api/subjects/revoke", JSON, body=body)
+    assert (answer.status, problem(answer)["code"]) == (400, "bad_request"), why
+    assert (await who(admin, token)).status == 200
+
+
+async def test_a_body_is_bounded(admin: RunningGateway) -> None:
+    """16 KiB are more than any subject."""
+    body = b" " * 20000
+    answer = await ask_admin(admin, "POST /api/subjects/revoke", JSON, body=body)
+    assert (answer.status, problem(answer)["code"]) == (413, "body_too_large")
+
+
+# -- who may ----------------------------------------------------------------------------------
+
+CALLS = [
+    ("GET /api/sessions", "read"),
+    ("DELETE /api/sessions/x", "revoke"),
+    ("POST /api/subjects/revoke", "revoke"),
+]
+
+
+@pytest.mark.parametrize(("line", "scope"), CALLS)
+async def test_each_call_wants_its_scope(admin: RunningGateway, line: str, scope: str) -> None:
+    """No token, an unknown one, one without the scope, one of strange bytes: all refused."""
+    wrong = REVOKE_TOKEN if scope == "read" else READ_TOKEN
+    refusals = [
+        (await ask_admin(admin, line, token=None), 401, "session_missing"),
+        (await ask_admin(admin, line, token="unknown"), 401, "session_invalid"),
+        (await ask_admin(admin, line, token="\xff\xfe"), 401, "session_invalid"),
+        (await ask_admin(admin, line, token="\xe4\xbd\xa0"), 401, "session_invalid"),
+        (await ask_admin(admin, line, token=wrong), 403, "route_forbidden"),
+    ]
+    for answer, status, code in refusals:
+        assert (answer.status, problem(answer)["code"]) == (status, code)
+    right = READ_TOKEN if scope == "read" else REVOKE_TOKEN
+    assert (await ask_admin(admin, line, token=right)).status in (200, 400, 404)
+
+
+async def test_a_clients_token_is_no_admins(admin: RunningGateway) -> None:
+    """A session of the public side opens nothing here."""
+    answer = await ask_admin(admin, "GET /api/sessions", token=await admin.login())
+    assert problem(answer)["code"] == "session_invalid"
+
+
+# -- answers ----------------------------------------------------------------------------------
+
+
+async def test_what_is_not_there_is_refused_as_elsewhere(admin: RunningGateway) -> None:
+    """Problem documents, for unknown paths and wrong methods too."""
+    answer = await ask_admin(admin, "GET /nothing")
+    assert (answer.status, problem(answer)["code"]) == (404, "route_not_found")
+    answer = await ask_admin(admin, "POST /healthz")
+    assert (answer.status, problem(answer)["code"]) == (405, "method_not_allowed")
+    assert set(str(answer.value("Allow")).split(", ")) == {"GET", "HEAD"}
+
+
+async def test_answers_may_be_kept_by_nobody(admin: RunningGateway) -> None:
+    """No-store and no server name (attacks.md L5)."""
+    for line in ("GET /healthz", "GET /api/sessions", "GET /nothing"):
+        answer = await ask_admin(admin, line)
+        assert answer.value("Cache-Control") == "no-store"
+        assert answer.value("Server") is None
+
+
+class BrokenStore(SqliteStore):
+    """A store with a fault of its own, as a programming error would be."""
+
+    async def ping(self) -> None:
+        raise RuntimeError("a fault nobody foresaw")
+
+
+async def test_a_failure_of_ours_tells_nothing(
+    admin: RunningGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """500 as a problem document; the traceback is in the log only."""
+    store = BrokenStore(admin.folder / "broken.db", now)
+    sessions = build_sessions(admin.settings, now, store)
+    listener = AdminListener(AdminApi(sessions, AdminTokens([]), new_request_id).build())
+    await listener.open("127.0.0.1", 0)
+    answer = await ask(listener.port, head("GET /readyz"))
+    await listener.close()
+    assert (answer.status, problem(answer)["code"]) == (500, "internal_error")
+    assert b"nobody foresaw" not in answer.body
+    assert "nobody foresaw" in caplog.text
+
+
+# -- the audit log ----------------------------------------------------------------------------
+
+
+async def test_each_call_is_one_line_of_audit(
+    admin: RunningGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who, what, the answer; no token and no openid."""
+    caplog.set_level(logging.INFO, "gateway.audit")
+    token = await admin.login()
+    openid = str((await admin.codes())["openid"])
+    (one,) = (await listed(admin, f"?openid={openid}"))["sessions"]
+    await ask_admin(admin, f"DELETE /api/sessions/{one['id']}")
+    await ask_admin(admin, f"DELETE /api/sessions/{one['id']}", token=READ_TOKEN)
+    await revoke(admin, {"platform": "wechat", "app": "shop-wechat", "openid": openid})
+    await revoke(admin, {"padding": "x" * 20000})
+    await ask_admin(admin, "GET /api/sessions", token="unknown-token")
+    lines = [record.getMessage() for record in caplog.records if record.name == "gateway.audit"]
+    assert lines == [
+        "admin=ops call=GET /api/sessions outcome=200",
+        f"admin=ops call=DELETE /api/sessions/{one['id']} outcome=204",
+        f"admin=- call=DELETE /api/sessions/{one['id']} outcome=route_forbidden",
+        "admin=ops call=POST /api/subjects/revoke outcome=200",
+        "admin=ops call=POST /api/subjects/revoke outcome=413",
+        "admin=- call=GET /api/sessions outcome=session_invalid",
+    ]
+    for private in (openid, token, READ_TOKEN, "unknown-token", "admin-token-for-tests"):
+        assert private not in "\n".join(lines)
+
+
+async def test_health_is_not_audited(
+    admin: RunningGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Probes come every second; nothing was done."""
+    caplog.set_level(logging.INFO, "gateway.audit")
+    await ask_admin(admin, "GET /healthz", bearer("x"), token=None)
+    assert [record for record in caplog.records if record.name == "gateway.audit"] == []

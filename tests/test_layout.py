@@ -1,0 +1,73 @@
+"""Modules and tests match, and no file grows past what can be read at a sitting."""
+
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[1]
+MAX_LINES = 300  # style.md section 1: a longer file usually holds two things
+NO_TESTS_OF_THEIR_OWN = {
+    "clock.py": "one line that reads the wall clock; everything else has a clock passed in",
+}
+NO_MODULE_OF_THEIR_OWN = {
+    "test_bad_input.py": "every kind of bad input of the first issue, over the whole gateway",
+    "test_config_examples.py": "the settings files of the repository",
+    "test_docs.py": "the documents",
+    "test_layout.py": "this file",
+    "platforms/test_contract.py": "what every platform keeps",
+    "platforms/test_contract_refusals.py": "the same, for refusals",
+}
+NOT_MODULES = {"__init__.py", "__main__.py"}
+FILES = sorted((TOP / "gateway").rglob("*.py"))
+
+
+def modules() -> set[str]:
+    """Every module of the gateway, as a path below it."""
+    paths = (TOP / "gateway").rglob("*.py")
+    return {
+        str(path.relative_to(TOP / "gateway")) for path in paths if path.name not in NOT_MODULES
+    }
+
+
+def files_of_tests() -> set[str]:
+    """Every file of tests, as a path below tests."""
+    return {str(path.relative_to(TOP / "tests")) for path in (TOP / "tests").rglob("test_*.py")}
+
+
+def mirrored(module: str) -> str:
+    """Where a module's tests stand: the same folder, the same name."""
+    path = Path(module)
+    return str(path.with_name(f"test_{path.name}"))
+
+
+@pytest.mark.parametrize("module", sorted(modules() - set(NO_TESTS_OF_THEIR_OWN)))
+def test_a_module_has_its_tests(module: str) -> None:
+    """So that who changes a module knows where its promises are kept."""
+    assert mirrored(module) in files_of_tests()
+
+
+@pytest.mark.parametrize("path", sorted(files_of_tests() - set(NO_MODULE_OF_THEIR_OWN)))
+def test_a_test_file_belongs_to_a_module(path: str) -> None:
+    """A test that outlives its module, or belongs to several, says so in the table."""
+    assert path in {mirrored(module) for module in modules()}
+
+
+def test_the_exceptions_are_needed() -> None:
+    """A row whose reason is gone goes too."""
+    assert set(NO_TESTS_OF_THEIR_OWN) <= modules()
+    assert not {mirrored(module) for module in NO_TESTS_OF_THEIR_OWN} & files_of_tests()
+    assert set(NO_MODULE_OF_THEIR_OWN) <= files_of_tests()
+    assert not {mirrored(module) for module in modules()} & set(NO_MODULE_OF_THEIR_OWN)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(TOP)))
+def test_a_module_can_be_read_at_a_sitting(path: Path) -> None:
+    """At most 300 lines."""
+    lines = path.read_text().count("\n")
+    assert lines <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(TOP)))
+def test_a_module_says_what_it_decides(path: Path) -> None:
+    """Each begins with a docstring."""
+    assert path.read_text().startswith('"""')
