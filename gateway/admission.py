@@ -4,6 +4,7 @@ aiohttp's parser has passed it already; this refuses what that parser lets throu
 servers might read differently (attacks.md C2; RFC 9112 3, 6, 7; RFC 9110 7, 10.1.1).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from gateway.host import read_host
 from gateway.target import Target, parse
 
 MAX_CONTENT_LENGTH_DIGITS = 15
+_ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 REFUSED_METHODS = frozenset({"CONNECT", "TRACE", "TRACK", "PRI"})
 
 
@@ -117,16 +119,13 @@ def _read_host_field(fields: Sequence[Field]) -> bytes:
 
 def _origin_form(target: str, host: str) -> str:
     """Reduce an absolute-form to origin-form if it names the same host (RFC 9112 3.2.2)."""
-    for scheme in ("http://", "https://"):
-        if target[: len(scheme)].lower() == scheme:
-            authority, slash, rest = target[len(scheme) :].partition("/")
-            if not slash:
-                authority, mark, query = authority.partition("?")
-                rest = mark + query
-            if not authority.isascii() or read_host(authority.encode()) != host:
-                raise GatewayError("target_refused", "the target names another host")
-            return "/" + rest
-    return target
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        return target
+    authority, rest = absolute.groups()
+    if not authority.isascii() or read_host(authority.encode()) != host:
+        raise GatewayError("target_refused", "the target names another host")
+    return rest if rest.startswith("/") else f"/{rest}"
 
 
 def _read_framing(fields: Sequence[Field], version: tuple[int, int]) -> tuple[int | None, bool]:

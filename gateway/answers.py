@@ -5,6 +5,9 @@ aiohttp appends a second answer when a handler fails after raw bytes went to the
 """
 
 import asyncio
+import contextlib
+import socket
+import struct
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -15,6 +18,7 @@ from gateway.clock import now
 from gateway.errors import Answer
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_NO_LINGER = struct.pack("ii", 1, 0)  # close() then sends a reset (socket(7), SO_LINGER)
 
 
 class Written(web.StreamResponse):
@@ -78,6 +82,17 @@ async def drain(request: web.BaseRequest, idle_s: float) -> None:
         drained.result()
     finally:
         drained.cancel()
+
+
+def cut_off(request: web.BaseRequest) -> None:
+    """Reset the client's connection, now: a plain end would make half an answer look whole."""
+    transport = request.transport
+    if transport is None:
+        return
+    if (sock := transport.get_extra_info("socket")) is not None:
+        with contextlib.suppress(OSError):  # closed already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
 
 
 def write_continue(request: web.BaseRequest) -> None:

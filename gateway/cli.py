@@ -252,5 +252,5 @@ def _host_of(url: str, listen: Listen) -> bytes:
         authority = "" if url.startswith("/") else urlsplit(url).netloc.rpartition("@")[2]
     except ValueError as error:
         raise click.UsageError("the URL's host cannot be read") from error
-    ours = "localhost" if listen.path is not None else str(listen)
+    ours = str(listen) if listen.port else "localhost"  # neither a path nor port 0 is a host
     return os.fsencode(authority or ours)

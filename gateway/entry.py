@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.access import Access
 from gateway.admission import AdmissionLimits, Admitted, RawRequest, admit
-from gateway.answers import Written, drain, write_answer
+from gateway.answers import Written, cut_off, drain, write_answer
 from gateway.clients import Trust
 from gateway.clock import Clock
 from gateway.endpoints.table import Endpoints
@@ -61,9 +61,7 @@ class Entry:
         except (asyncio.CancelledError, ConnectionError, TimeoutError) as error:
             visit.status = visit.status or CLIENT_CLOSED
             visit.error = visit.error or _why(error)
-            # A graceful close would make half an answer look whole to an HTTP/1.0 client.
-            if request.transport is not None:
-                request.transport.abort()
+            cut_off(request)
             raise
         finally:
             self._log(visit)
@@ -142,8 +140,7 @@ class Entry:
     ) -> Written:
         visit.error = error.code
         if request.writer.output_size > 0:
-            if request.transport is not None:
-                request.transport.abort()
+            cut_off(request)
             raise ConnectionAbortedError("an answer was under way")
         return write_answer(request, render(error, visit.request_id), keep_alive=keep_alive)
 

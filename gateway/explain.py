@@ -7,9 +7,10 @@ from gateway.admission import AdmissionLimits, RawRequest, admit
 from gateway.clients import Trust
 from gateway.endpoints.table import Endpoints
 from gateway.errors import GatewayError
+from gateway.protocol import MAX_FIELDS, ProtocolLimits
 from gateway.proxy.head import Outgoing, build_request
 from gateway.proxy.upload import body_limit, check_length
-from gateway.routing import Route
+from gateway.routing import Route, Router
 from gateway.sessions.model import Session
 
 
@@ -42,6 +43,7 @@ class ExplainParts:
     `upstream_hosts` says for each upstream what replaces the client's `Host`, or None.
     """
 
+    router: Router
     access: Access
     endpoints: Endpoints
     trust: Trust
@@ -55,13 +57,14 @@ async def explain(raw: RawRequest, request_id: str, parts: ExplainParts) -> Expl
     """Explain one request; a look-up in the session store is all that happens."""
     route: Route | None = None
     try:
+        _parse(raw, parts.limits)
         admitted = admit(raw, request_id, parts.trust, parts.limits)
         found = parts.endpoints.find(admitted.host, admitted.target)
         if found is not None:
             parts.endpoints.check(found, admitted)
             return Explanation(endpoint=found.name)
-        grant = await parts.access.decide(admitted)
-        route = grant.route
+        route = parts.router.match(admitted.host, admitted.target, admitted.method)
+        grant = await parts.access.decide(admitted)  # which matches it again, in the same way
         if route.upstream is None:
             return Explanation(route=route, session=grant.session)
         check_length(admitted, body_limit(route, parts.body_bytes))
@@ -70,6 +73,19 @@ async def explain(raw: RawRequest, request_id: str, parts: ExplainParts) -> Expl
     except GatewayError as error:
         return Explanation(route=route, refusal=error)
     return Explanation(route=route, session=grant.session, outgoing=outgoing)
+
+
+def _parse(raw: RawRequest, limits: AdmissionLimits) -> None:
+    """Refuse what the parser refuses for its size, before anything else is looked at.
+
+    Raises: GatewayError target_too_long, headers_too_large.
+    """
+    bounds = ProtocolLimits(limits.headers_bytes, limits.target_bytes)
+    if len(raw.target) > bounds.line_bytes:
+        raise GatewayError("target_too_long")
+    is_large = any(len(name) + len(value) > bounds.field_bytes for name, value in raw.fields)
+    if is_large or len(raw.fields) > MAX_FIELDS:
+        raise GatewayError("headers_too_large", f"too large, or more than {MAX_FIELDS} fields")
 
 
 def describe(explanation: Explanation) -> str:

@@ -17,6 +17,7 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
+from gateway.answers import cut_off
 from gateway.errors import GatewayError
 
 logger = logging.getLogger(__name__)
@@ -103,7 +104,11 @@ class GatewayServer(web.Server):
         super().connection_made(handler, transport)
         self._is_empty.clear()
 
-    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+    def connection_lost(
+        self,
+        handler: RequestHandler,
+        exc: BaseException | None = None,  # noqa: ARG002 - aiohttp's signature
+    ) -> None:
         """Forget a connection, once its request handler has ended too."""
         task = handler._task_handler
         if task is None:
@@ -269,8 +274,7 @@ class GatewayProtocol(RequestHandler):
     ) -> web.StreamResponse:
         """Answer what the parser refused, without repeating a byte of it (attacks.md L3)."""
         if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
-            if self.transport is not None:
-                self.transport.abort()
+            cut_off(request)
             raise ConnectionAbortedError("the client is gone, or has part of an answer")
         if status != 400:  # a handler's exception: ours handles all of its own
             logger.error("unexpected failure: %s", type(exc).__name__)

@@ -33,5 +33,5 @@ class Call:
         return await aiohttp_session.new_session(self._request)
 
 
-Handler = Callable[[Call], Awaitable[tuple[web.Response, Session | None]]]
+Handler = Callable[[Call], Awaitable[tuple[web.Response, Session]]]
 """Answers a call, and tells whose session it concerned, for the log."""

@@ -12,7 +12,6 @@ from gateway.endpoints.body import read_fields
 from gateway.endpoints.call import Call, Handler
 from gateway.errors import Answer, GatewayError
 from gateway.observe import Visit
-from gateway.sessions.model import Session
 from gateway.target import Target
 
 _PLACEHOLDER = re.compile(r"\{(platform|app_id)\}")
@@ -79,7 +78,8 @@ class Endpoints:
 
         async def handle(_request: web.BaseRequest) -> web.StreamResponse:
             response, session = await found.endpoint.handler(call)
-            _note(visit, session)
+            visit.platform, visit.app = session.subject.platform, session.app
+            visit.subject = str(session.subject)
             return response
 
         # It loads, and after the handler saves, the session; it works over any BaseRequest.
@@ -92,12 +92,6 @@ def compile_path(path: str) -> re.Pattern[str]:
     parts = _PLACEHOLDER.split(path)
     pieces = [f"(?P<{part}>[^/]+)" if n % 2 else re.escape(part) for n, part in enumerate(parts)]
     return re.compile("".join(pieces))
-
-
-def _note(visit: Visit, session: Session | None) -> None:
-    if session is not None:
-        visit.platform, visit.app = session.subject.platform, session.app
-        visit.subject = str(session.subject)
 
 
 def _as_answer(response: web.StreamResponse, request_id: str) -> Answer:

@@ -13,7 +13,6 @@ from gateway.identity import identity_headers
 from gateway.proxy.connection import AnswerHead
 from gateway.target import strip
 
-
 _LENGTHLESS = frozenset({101, 204})
 """Answers that end with their head whatever a length says, so none is said (RFC 9110 8.6)."""
 

@@ -113,10 +113,15 @@ async def test_a_chunked_body_is_read(running: RunningGateway) -> None:
 
 
 @pytest.mark.parametrize("chunk", [b"zz\r\n", b"1\r\nab\r\n", b"-1\r\n"])
-async def test_broken_chunks_are_a_bad_request(running: RunningGateway, chunk: bytes) -> None:
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_broken_chunks_are_a_bad_request(
+    running: RunningGateway, chunk: bytes, is_late: bool
+) -> None:
     """Also where they come after the handler began to read."""
     client = await connect(running.port)
     await client.send(head("POST /login", JSON, "Transfer-Encoding: chunked") + b"1\r\n{\r\n")
+    if is_late:
+        assert (await running.get("/hello.txt")).status == 200  # by now our handler reads
     await client.send(chunk)
     answer = await client.answer()
     assert (answer.status, problem(answer)["code"]) == (400, "bad_request")

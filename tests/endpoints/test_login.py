@@ -9,6 +9,9 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.clock import now
+from gateway.endpoints.login import _new_login
+from gateway.errors import GatewayError
+from gateway.platforms.base import PlatformApp, PlatformIdentity
 from tests.support.gateway import APPS, RunningGateway, problem, run_gateway
 from tests.support.own import (
     FORM,
@@ -281,6 +284,13 @@ async def test_the_unionid_is_kept_unless_settings_say_no(tmp_path: Path) -> Non
     async with run_gateway(tmp_path, off) as running:
         assert (await who(running, await running.login())).status == 200
         assert running.upstream.requests[-1].value("X-UnionId") is None
+
+
+def test_a_login_without_an_id_is_nobodys() -> None:
+    """A platform's code that named nobody must not make everybody one user."""
+    with pytest.raises(GatewayError) as refused:
+        _new_login(PlatformApp("a", "wechat", "wx1", "secret"), PlatformIdentity(None))
+    assert refused.value.code == "platform_error"
 
 
 async def test_each_login_has_a_session_of_its_own(running: RunningGateway) -> None:

@@ -15,8 +15,8 @@ from tests.support.own import JSON, bearer, send
 ALIAS = "/api/v1/registers/{platform}_program/{app_id}"
 
 
-async def answer_nothing(call: Call) -> tuple[web.Response, Session | None]:
-    return web.Response(), None
+async def answer_nothing(call: Call) -> tuple[web.Response, Session]:
+    raise AssertionError("nothing is answered here")
 
 
 @web.middleware

@@ -1,0 +1,333 @@
+"""Pooled connections: bounded, handed on in order, short-lived when idle, never out of step."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.proxy.connection import UpstreamConnection
+from gateway.proxy.pool import Pool, PoolLimits, TargetAddress
+from tests.support.gateway import RunningGateway, problem, run_gateway
+from tests.support.raw import OK, RawUpstream, connect
+from tests.support.wire import Service, read_rest
+
+GET = b"GET /public/x HTTP/1.1\r\nHost: gw\r\n\r\n"
+PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[RawUpstream]:
+    """A service that answers each request."""
+    service = RawUpstream()
+    await service.start()
+    yield service
+    await service.close()
+
+
+def pool_to(upstream: RawUpstream, *, connections: int = 2, connect_s: float = 5.0) -> Pool:
+    """A pool that forgets nothing by time."""
+    limits = PoolLimits(connections, connect_s, keepalive_s=60.0)
+    return Pool(TargetAddress("127.0.0.1", upstream.port), limits)
+
+
+async def exchange(connection: UpstreamConnection) -> None:
+    """Send a request and read its whole answer."""
+    connection.begin("GET")
+    connection.write(PLAIN)
+    await connection.head
+    while not connection.is_complete:
+        await connection.wait()
+    assert connection.take_or_fail() == b"ok"
+
+
+async def test_a_connection_is_used_again(upstream: RawUpstream) -> None:
+    """After a whole answer the same connection serves the next exchange."""
+    pool = pool_to(upstream)
+    first = await pool.acquire()
+    await exchange(first)
+    pool.release(first)
+    second = await pool.acquire()
+    assert second is first
+    await exchange(second)
+    pool.release(second)
+    assert (upstream.connections, pool.in_use, pool.idle) == (1, 0, 1)
+    pool.close()
+
+
+async def test_fresh_takes_no_idle_connection(upstream: RawUpstream) -> None:
+    """A retry must not meet another connection the service has just closed."""
+    pool = pool_to(upstream)
+    first = await pool.acquire()
+    await exchange(first)
+    pool.release(first)
+    second = await pool.acquire(fresh=True)
+    assert second is not first
+    pool.release(second)
+    pool.close()
+
+
+async def test_a_connection_out_of_step_is_not_kept(upstream: RawUpstream) -> None:
+    """An exchange that was begun and not finished spoils its connection."""
+    pool = pool_to(upstream)
+    connection = await pool.acquire()
+    connection.begin("GET")
+    pool.release(connection)
+    assert (pool.in_use, pool.idle, connection.is_closing) == (0, 0, True)
+    pool.close()
+
+
+async def test_unread_bytes_spoil_a_connection(upstream: RawUpstream) -> None:
+    """A body nobody took would stand before the next answer."""
+    pool = pool_to(upstream)
+    connection = await pool.acquire()
+    connection.begin("GET")
+    connection.write(PLAIN)
+    while not connection.is_complete:
+        await connection.head
+        await connection.wait()
+        await asyncio.sleep(0)
+    pool.release(connection)
+    assert pool.idle == 0
+    pool.close()
+
+
+async def test_the_youngest_is_taken_first(upstream: RawUpstream) -> None:
+    """The others may then grow old and be closed."""
+    pool = pool_to(upstream)
+    taken = [await pool.acquire() for _ in range(2)]
+    for connection in taken:
+        await exchange(connection)
+        pool.release(connection)
+    assert await pool.acquire() is taken[1]
+    pool.close()
+
+
+async def test_a_full_pool_serves_who_waits_longest(upstream: RawUpstream) -> None:
+    """A place given up goes to the first in the queue, and to nobody who comes later."""
+    pool = pool_to(upstream, connections=1)
+    held = await pool.acquire()
+    order: list[int] = []
+
+    async def use(number: int) -> None:
+        connection = await pool.acquire()
+        order.append(number)
+        assert pool.in_use == 1
+        await asyncio.sleep(0)
+        pool.release(connection)
+
+    waiting = [asyncio.create_task(use(number)) for number in range(4)]
+    await asyncio.sleep(0)
+    pool.release(held)
+    waiting.append(asyncio.create_task(use(4)))  # comes after a place was promised
+    await asyncio.gather(*waiting)
+    assert order == [0, 1, 2, 3, 4]
+    assert pool.in_use == 0
+    pool.close()
+
+
+async def test_a_full_pool_is_overloaded_after_the_connect_time(upstream: RawUpstream) -> None:
+    """The wait is bounded, and who gave up takes no place with it."""
+    pool = pool_to(upstream, connections=1, connect_s=0.02)
+    held = await pool.acquire()
+    with pytest.raises(GatewayError, match="overloaded"):
+        await pool.acquire()
+    pool.release(held)
+    pool.release(await pool.acquire())
+    assert pool.in_use == 0
+    pool.close()
+
+
+async def test_who_is_cancelled_with_a_promise_hands_it_on(upstream: RawUpstream) -> None:
+    """A place promised to a request that goes away in that moment is not lost."""
+    pool = pool_to(upstream, connections=1)
+    held = await pool.acquire()
+    first, second = (asyncio.create_task(pool.acquire()) for _ in range(2))
+    await asyncio.sleep(0)
+    pool.release(held)  # promised to the first …
+    first.cancel()  # … which is cancelled before it can take it
+    connection = await second
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    pool.release(connection)
+    assert pool.in_use == 0
+    pool.close()
+
+
+async def test_who_is_cancelled_waiting_leaves_the_queue(upstream: RawUpstream) -> None:
+    """The next in line is served."""
+    pool = pool_to(upstream, connections=1)
+    held = await pool.acquire()
+    first, second = (asyncio.create_task(pool.acquire()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait({first})
+    pool.release(held)
+    pool.release(await second)
+    assert pool.in_use == 0
+    pool.close()
+
+
+async def test_a_connect_that_fails_gives_its_place_back() -> None:
+    """Each waiter gets its own failure at once, not the end of its patience."""
+    gone = RawUpstream()
+    await gone.start()
+    await gone.close()
+    pool = pool_to(gone, connections=1)
+    for failed in await asyncio.gather(*(pool.acquire() for _ in range(3)), return_exceptions=True):
+        assert isinstance(failed, GatewayError)
+        assert failed.code == "upstream_unavailable"
+    assert pool.in_use == 0
+    pool.close()
+
+
+async def test_a_connect_that_is_cancelled_gives_its_place_back(upstream: RawUpstream) -> None:
+    """The client went away while we connected for it."""
+    pool = pool_to(upstream, connections=1)
+    connecting = asyncio.create_task(pool.acquire())
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(pool.acquire())
+    await asyncio.sleep(0)
+    connecting.cancel()
+    pool.release(await waiting)
+    assert pool.in_use == 0
+    pool.close()
+
+
+async def test_a_name_that_does_not_exist_is_unavailable() -> None:
+    """A failing look-up is like a refused connection."""
+    pool = Pool(TargetAddress("name.invalid", 80), PoolLimits(connect_s=5.0))
+    with pytest.raises(GatewayError, match="upstream_unavailable"):
+        await pool.acquire()
+    pool.close()
+
+
+async def test_idle_connections_are_closed_in_time(upstream: RawUpstream) -> None:
+    """An unused connection stays `keepalive`; then the service sees it end."""
+    service = Service(upstream)
+    pool = Pool(TargetAddress("127.0.0.1", upstream.port), PoolLimits(keepalive_s=0.02))
+    connection = await pool.acquire()
+    peer = await service.accept()
+    pool.release(connection)
+    assert pool.idle == 1
+    assert await peer.rest() == b""
+    assert pool.idle == 0
+    pool.close()
+
+
+async def test_no_keepalive_keeps_none(upstream: RawUpstream) -> None:
+    """`0s`: the service sees each connection end after its exchange."""
+    service = Service(upstream)
+    pool = Pool(TargetAddress("127.0.0.1", upstream.port), PoolLimits(keepalive_s=0.0))
+    for _ in range(2):
+        connection = await pool.acquire()
+        peer = await service.accept()
+        pool.release(connection)
+        assert await peer.rest() == b""
+    pool.close()
+
+
+async def test_bytes_nobody_asked_for_close_an_idle_connection(running: RunningGateway) -> None:
+    """What a service says between two requests is never an answer to the second (T18)."""
+    service, client = Service(running.upstream), await connect(running.port)
+    await client.send(GET)
+    peer = await service.accept()
+    await peer.head()
+    await peer.send(OK)
+    assert (await client.answer()).body == b"ok"
+    await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+    assert await peer.rest() == b""
+    await client.send(GET)
+    second = await service.accept()
+    await second.head()
+    await second.send(OK)
+    assert (await client.answer()).body == b"ok"
+    await client.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_connection_the_service_closed_is_not_taken(
+    running: RunningGateway, method: str
+) -> None:
+    """Its end was noticed: the next request, whatever it is, takes another."""
+    service, client = Service(running.upstream), await connect(running.port)
+    request = GET.replace(b"GET", method.encode())
+    await client.send(request)
+    peer = await service.accept()
+    await peer.head()
+    await peer.send(OK)
+    assert (await client.answer()).body == b"ok"
+    peer.writer.write_eof()
+    assert await peer.rest() == b""  # the gateway has closed its side too
+    await client.send(request)
+    second = await service.accept()
+    await second.head()
+    await second.send(OK)
+    assert (await client.answer()).body == b"ok"
+    await client.close()
+
+
+async def test_a_busy_service_is_overloaded_and_then_free(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The wire's view: 503 with Retry-After above the limit, served when a place is free."""
+    main = {"connections": 1, "timeouts": {"connect": "200ms"}}
+    changes = {"upstreams": {"main": main}}
+    async with run_gateway(tmp_path_factory.mktemp("gw"), changes) as gateway:
+        service = Service(gateway.upstream)
+        first, second, third = [await connect(gateway.port) for _ in range(3)]
+        await first.send(GET)
+        peer = await service.accept()
+        await peer.head()
+        await second.send(GET)
+        refused = await second.answer()
+        assert (problem(refused)["code"], refused.value("Retry-After")) == ("overloaded", "1")
+        assert refused.value("Connection") is None
+        await third.send(GET)
+        await peer.send(OK)
+        assert (await first.answer()).body == b"ok"
+        await peer.head()
+        await peer.send(OK)
+        assert (await third.answer()).body == b"ok"
+        assert gateway.upstream.connections == 1
+        for client in (first, second, third):
+            await client.close()
+
+
+async def test_a_target_that_is_refused_takes_no_connection(running: RunningGateway) -> None:
+    """Clients cannot empty the pool with requests that are never forwarded."""
+    token = await running.login()
+    assert (await running.get("/public/x")).status == 200
+    service = Service(running.upstream)
+    for _ in range(3):
+        refused = await running.get("/%61pi/x", f"X-Session-Token: {token}")
+        assert problem(refused)["code"] == "target_refused"
+    assert service.is_quiet
+    assert running.upstream.connections == 1
+    assert (await running.get("/public/x")).status == 200
+    assert running.upstream.connections == 1
+
+
+async def test_closing_ends_what_is_in_use(upstream: RawUpstream) -> None:
+    """Nothing outlives the pool."""
+    service = Service(upstream)
+    pool = pool_to(upstream)
+    connection = await pool.acquire()
+    peer = await service.accept()
+    pool.close()
+    assert await peer.rest() == b""
+    pool.release(connection)
+    assert (pool.in_use, pool.idle) == (0, 0)
+
+
+async def test_a_client_is_told_nothing_of_a_connection_it_never_had(
+    running: RunningGateway,
+) -> None:
+    """A client that goes away while it waits leaves nothing behind."""
+    service, client = Service(running.upstream), await connect(running.port)
+    await client.send(GET)
+    peer = await service.accept()
+    await peer.head()
+    await client.close()
+    assert await peer.rest() == b""
+    assert await read_rest(client) == (b"", False)

@@ -1,0 +1,154 @@
+"""The one decision: which sessions a route lets in (design sections 3 and 5)."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import pytest
+
+from gateway.access import Access, Grant, authorize
+from gateway.errors import GatewayError
+from gateway.routing import Route, Router
+from gateway.sessions.model import Session
+from tests.support.requests import admitted, attempt, raw
+from tests.support.sessions import make_session, make_subject
+
+USER = make_session(1, app="shop-wechat")
+GUEST = make_session(2, make_subject("a-1", "douyin", "tt1", "anonymous"), app="shop-douyin")
+TOKENS = {"gw1.user": USER, "gw1.guest": GUEST}
+Rule = Literal["required", "optional", "none"]
+SHOP = frozenset({"shop-wechat"})
+DOUYIN = frozenset({"douyin"})
+
+
+@dataclass(slots=True)
+class Sessions:
+    """Sessions by token, in memory; it remembers what it was asked."""
+
+    failure: str | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def authenticate(self, token: str) -> Session:
+        self.asked.append(token)
+        if self.failure is not None:
+            raise GatewayError(self.failure)
+        if token not in TOKENS:
+            raise GatewayError("session_invalid")
+        return TOKENS[token]
+
+
+def route(
+    session: Rule = "required",
+    *,
+    anonymous: bool = False,
+    apps: frozenset[str] | None = None,
+    platforms: frozenset[str] | None = None,
+) -> Route:
+    return Route(
+        "/x/",
+        upstream="main",
+        session=session,
+        anonymous=anonymous,
+        apps=apps,
+        platforms=platforms,
+    )
+
+
+async def decide(rule: Route, *lines: str, sessions: Sessions | None = None) -> Grant | str:
+    """The grant, or the code of the refusal."""
+    access = Access(Router([rule]), sessions or Sessions(), "gw")
+    try:
+        return await access.decide(admitted(raw("GET /x/1", *lines)))
+    except GatewayError as error:
+        return error.code
+
+
+BEARER = "Authorization: Bearer "
+
+
+@pytest.mark.parametrize(
+    ("rule", "session", "code", "why"),
+    [
+        (route(), None, "session_missing", "required"),
+        (route(), USER, None, "required, and there"),
+        (route(), GUEST, "route_forbidden", "guests need anonymous: true"),
+        (route(anonymous=True), GUEST, None, "which this one has"),
+        (route(anonymous=True), None, "session_missing", "a guest is somebody"),
+        (route("optional"), None, None, "nobody may"),
+        (route("optional"), USER, None, "a user may"),
+        (route("optional"), GUEST, None, "optional routes admit guests"),
+        (route(apps=SHOP), USER, None, "of this app"),
+        (route(apps=SHOP), replace(USER, app="game"), "route_forbidden", "S12: of another"),
+        (route(apps=frozenset()), USER, "route_forbidden", "of none"),
+        (route(apps=SHOP, anonymous=True), GUEST, "route_forbidden", "a guest of another"),
+        (route("optional", apps=SHOP), GUEST, "route_forbidden", "optional is no way round"),
+        (route("optional", apps=SHOP), None, None, "nobody has no app"),
+        (route(platforms=frozenset({"wechat"})), USER, None, "of this platform"),
+        (route(platforms=DOUYIN), USER, "route_forbidden", "S12: of another"),
+        (route("optional", platforms=DOUYIN), USER, "route_forbidden", "optional is no way round"),
+        (route(apps=SHOP, platforms=DOUYIN), USER, "route_forbidden", "both must fit"),
+    ],
+)
+def test_authorize(rule: Route, session: Session | None, code: str | None, why: str) -> None:
+    """Each kind of rule, letting in and keeping out."""
+    refusal = attempt(lambda: authorize(rule, session))
+    assert (refusal.code if isinstance(refusal, GatewayError) else None) == code, why
+
+
+@pytest.mark.parametrize(
+    ("rule", "lines", "granted", "why"),
+    [
+        ("required", [BEARER + "gw1.user"], USER, "a good token"),
+        ("required", ["X-Session-Token: gw1.user"], USER, "in our own header"),
+        ("required", ["Cookie: gw=gw1.user"], USER, "in the cookie"),
+        ("optional", [BEARER + "gw1.user"], USER, "looked at, too"),
+        ("optional", [], None, "no token is no session"),
+        ("optional", ["X-Session-Token:"], None, "nor is an empty one"),
+        ("optional", ["Authorization: Basic eA=="], None, "nor is somebody else's"),
+        ("none", [], None, "open to all"),
+        ("none", [BEARER + "gw1.user"], None, "the token is not looked at"),
+        ("none", [BEARER + "gw1.bad"], None, "even where it is bad"),
+        ("none", [BEARER + "gw1.a", "X-Session-Token: gw1.b"], None, "or two disagree"),
+    ],
+)
+async def test_a_grant(rule: Rule, lines: list[str], granted: Session | None, why: str) -> None:
+    """The route, and the session it was granted to."""
+    chosen = route(rule)
+    sessions = Sessions()
+    assert await decide(chosen, *lines, sessions=sessions) == Grant(chosen, granted), why
+    assert bool(sessions.asked) == (granted is not None), why
+
+
+@pytest.mark.parametrize(
+    ("rule", "lines", "code", "why"),
+    [
+        ("required", [], "session_missing", "no token"),
+        ("required", ["Authorization: Basic eA=="], "session_missing", "not ours"),
+        ("required", [BEARER + "gw1.bad"], "session_invalid", "a bad one"),
+        ("optional", [BEARER + "gw1.bad"], "session_invalid", "a bad one is not no token"),
+        ("optional", ["X-Session-Token: null"], "session_invalid", "S2"),
+        ("required", [BEARER + "gw1.user", "Cookie: gw=gw1.x"], "token_conflict", "S13"),
+        ("optional", [BEARER + "gw1.user", "Cookie: gw=gw1.x"], "token_conflict", "S13"),
+        ("required", [BEARER + "gw1.guest"], "route_forbidden", "a guest"),
+        ("required", ["X-OpenId: o-alice"], "session_missing", "a claim is no session"),
+        ("required", ["Connection: Authorization"], "session_missing", "nor is anything else"),
+    ],
+)
+async def test_a_refusal(rule: Rule, lines: list[str], code: str, why: str) -> None:
+    """Absence of a good token means refused."""
+    assert await decide(route(rule), *lines) == code, why
+
+
+@pytest.mark.parametrize("rule", ["required", "optional"])
+@pytest.mark.parametrize("code", ["store_unavailable", "session_expired", "session_revoked"])
+async def test_what_the_sessions_say_stands(rule: Rule, code: str) -> None:
+    """A store away is 503 on optional routes too, never "anonymous"."""
+    assert await decide(route(rule), BEARER + "gw1.user", sessions=Sessions(code)) == code
+
+
+async def test_the_route_comes_first() -> None:
+    """A path that leads nowhere asks no session."""
+    sessions = Sessions()
+    access = Access(Router([]), sessions)
+    with pytest.raises(GatewayError, match="route_not_found"):
+        await access.decide(admitted(raw("GET /x/1", BEARER + "gw1.user")))
+    assert sessions.asked == []

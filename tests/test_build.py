@@ -1,0 +1,283 @@
+"""Settings become parts: each value arrives where it acts."""
+
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gateway.build import (
+    build_admin_tokens,
+    build_admission_limits,
+    build_apps,
+    build_protocol_limits,
+    build_proxy_limits,
+    build_router,
+    build_sessions,
+    build_store,
+    build_trust,
+    build_upstreams,
+    cookie_name,
+    new_request_id,
+)
+from gateway.clock import now
+from gateway.errors import GatewayError
+from gateway.loader import load
+from gateway.routing import Route
+from gateway.settings import Settings
+from gateway.target import parse
+from tests.support.gateway import merge, run_gateway, settings_of
+
+
+def settings(folder: Path, changes: Mapping[str, object] | None = None) -> Settings:
+    """The tests' usual settings with changes."""
+    path = folder / "gateway.yaml"
+    path.write_text(yaml.safe_dump(merge(settings_of(9000, "http://127.0.0.1:9"), changes or {})))
+    return load(path, {}).settings
+
+
+def route(built: Settings, path: str, method: str = "GET", host: str = "gw") -> Route:
+    return build_router(built).match(host, parse(path, 8192), method)
+
+
+def test_request_ids_are_random() -> None:
+    """128 bits in hex."""
+    ids = {new_request_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(len(each) == 32 and int(each, 16) >= 0 for each in ids)
+
+
+def test_limits_and_times_arrive(tmp_path: Path) -> None:
+    """In bytes and seconds, where they are enforced."""
+    built = settings(
+        tmp_path,
+        {
+            "server": {
+                "limits": {
+                    "headers": "16KiB",
+                    "target": "4KiB",
+                    "body": "1MiB",
+                    "connections": 10,
+                    "connections_per_ip": 5,
+                },
+                "timeouts": {
+                    "headers": "1s",
+                    "keepalive": "2s",
+                    "body_idle": "3s",
+                    "write_idle": "4s",
+                },
+            }
+        },
+    )
+    admission = build_admission_limits(built)
+    assert (admission.headers_bytes, admission.target_bytes) == (16384, 4096)
+    protocol = build_protocol_limits(built)
+    assert (protocol.headers_bytes, protocol.target_bytes) == (16384, 4096)
+    assert (protocol.headers_s, protocol.keepalive_s) == (1, 2)
+    assert (protocol.connections, protocol.connections_per_ip) == (10, 5)
+    assert build_proxy_limits(built).body_bytes == 2**20
+    assert build_proxy_limits(built).body_idle_s == 3
+
+
+def test_trust_arrives(tmp_path: Path) -> None:
+    """Networks and the header."""
+    changes = {"server": {"trusted_proxies": ["10.0.0.0/8"], "client_ip_header": "x-real-ip"}}
+    trust = build_trust(settings(tmp_path, changes))
+    assert trust.is_trusted("10.1.2.3")
+    assert not trust.is_trusted("11.1.2.3")
+    fields = ((b"X-Real-IP", b"1.2.3.4"), (b"X-Forwarded-For", b"5.6.7.8"))
+    assert trust.client("10.1.2.3", "http", fields).address == "1.2.3.4"
+
+
+def test_a_route_arrives_whole(tmp_path: Path) -> None:
+    """Each setting of it; what is left out keeps the wider value."""
+    one = {
+        "path": "/a/",
+        "host": "api.example.com",
+        "methods": ["POST"],
+        "upstream": "main",
+        "session": "optional",
+        "anonymous": True,
+        "apps": ["shop-wechat"],
+        "platforms": ["wechat"],
+        "strip_prefix": "/a",
+        "allow": ["semicolon"],
+        "limits": {"body": "1KiB"},
+        "timeouts": {"first_byte": "1s", "idle": "2s", "stream_idle": "3s"},
+    }
+    other = {"path": "/b", "upstream": "main"}
+    built = settings(tmp_path, {"routes": [one, other]})
+    assert route(built, "/a/x", "POST", "api.example.com") == Route(
+        path="/a/",
+        host="api.example.com",
+        methods=frozenset({"POST"}),
+        upstream="main",
+        session="optional",
+        anonymous=True,
+        apps=frozenset({"shop-wechat"}),
+        platforms=frozenset({"wechat"}),
+        strip_prefix="/a",
+        allow=frozenset({"semicolon"}),
+        body_bytes=1024,
+        first_byte_s=1,
+        idle_s=2,
+        stream_idle_s=3,
+    )
+    assert route(built, "/b") == Route(path="/b", upstream="main")
+
+
+def test_a_fixed_answer_arrives(tmp_path: Path) -> None:
+    """Text or a file, with its status and type."""
+    (tmp_path / "verify.html").write_bytes(b"<p>\xff")
+    routes = [
+        {"path": "/t", "session": "none", "respond": {"status": 410, "body": "gone"}},
+        {
+            "path": "/f",
+            "session": "none",
+            "respond": {"file": "verify.html", "content_type": "text/html"},
+        },
+    ]
+    built = settings(tmp_path, {"routes": routes})
+    text, file = route(built, "/t").respond, route(built, "/f").respond
+    assert text is not None
+    assert (text.status, text.body) == (410, b"gone")
+    assert file is not None
+    assert (file.headers, file.body) == ((("Content-Type", "text/html"),), b"<p>\xff")
+
+
+async def test_the_health_path_is_public(tmp_path: Path) -> None:
+    """200 for a load balancer, on any host, without a session; only GET and HEAD."""
+    changes = {
+        "server": {"health_path": "/ping"},
+        "routes": [{"path": "/", "upstream": "main"}],
+        "endpoints": {"hosts": ["api.example.com"]},
+    }
+    async with run_gateway(tmp_path, changes) as running:
+        answer = await running.get("/ping")
+        assert (answer.status, answer.body) == (200, b"ok\n")
+        assert answer.value("Cache-Control") == "no-store"
+        assert (await running.get("/ping", method="HEAD")).status == 200
+        assert (await running.get("/ping", method="POST")).status == 405
+        assert running.upstream.requests == []
+
+
+def test_apps_arrive_as_platforms_need_them(tmp_path: Path) -> None:
+    """Baidu's App Key is its app id; an app's own time-out wins."""
+    changes = {
+        "login": {"timeout": "4s"},
+        "apps": {
+            "shop-wechat": {"timeout": "1s", "next_secret": "next", "unionid": "off"},
+            "new-baidu": {"proxy": "http://10.0.0.1:3128"},
+        },
+    }
+    apps = {app.name: app for app in build_apps(settings(tmp_path, changes))}
+    wechat, baidu = apps["shop-wechat"], apps["new-baidu"]
+    assert (wechat.app_id, wechat.timeout_s, wechat.keeps_unionid) == ("wxshop", 1, False)
+    assert (wechat.secret, wechat.next_secret) == ("app-secret-for-tests", "next")
+    assert (baidu.app_id, baidu.timeout_s, baidu.api) == ("bdnew", 4, "v2")
+    assert (baidu.proxy, baidu.next_secret) == ("http://10.0.0.1:3128", None)
+    assert apps["game-douyin"].kind == "mini-game"
+    assert "app-secret-for-tests" not in repr(apps)
+
+
+async def test_upstreams_arrive(tmp_path: Path) -> None:
+    """Targets of each kind, times, retries and whose Host is sent."""
+    changes = {
+        "upstreams": {
+            "main": {
+                "targets": ["http://127.0.0.1:1", "https://svc.internal", "unix:run/app.sock"],
+                "host_header": "upstream",
+                "retries": 2,
+                "timeouts": {"first_byte": "1s", "idle": "2s", "stream_idle": "3s"},
+            }
+        }
+    }
+    upstream = build_upstreams(settings(tmp_path, changes))["main"]
+    assert (upstream.name, upstream.retries, upstream.sends_client_host) == ("main", 2, False)
+    timeouts = upstream.timeouts
+    assert (timeouts.first_byte_s, timeouts.idle_s, timeouts.stream_idle_s) == (1, 2, 3)
+    first, second, third = (upstream.choose().address for _ in range(3))
+    assert (first.host, first.port, first.tls, first.authority) == (
+        *("127.0.0.1", 1, None),
+        "127.0.0.1:1",
+    )
+    assert (second.host, second.port, second.authority) == ("svc.internal", 443, "svc.internal")
+    assert second.tls is not None
+    assert second.tls.verify_mode == ssl.CERT_REQUIRED
+    assert second.tls.check_hostname
+    assert third.unix_path == str(tmp_path / "run/app.sock")
+    upstream.close()
+
+
+def write_certificate(folder: Path) -> None:
+    """A certificate of our own, good as authority and as client."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1)
+    moments = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC))
+    builder = builder.not_valid_before(moments[0]).not_valid_after(moments[1])
+    basic = x509.BasicConstraints(ca=True, path_length=None)
+    certificate = builder.add_extension(basic, critical=True).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "key.pem").write_bytes(private)
+    (folder / "key.pem").chmod(0o600)
+
+
+async def test_tls_to_a_service_arrives(tmp_path: Path) -> None:
+    """Its authority instead of the system's, our certificate, the name it must carry."""
+    write_certificate(tmp_path)
+    tls = {"ca": "cert.pem", "cert": "cert.pem", "key": "key.pem", "server_name": "svc.internal"}
+    changes = {"upstreams": {"main": {"targets": ["https://10.0.0.1"], "tls": tls}}}
+    upstream = build_upstreams(settings(tmp_path, changes))["main"]
+    address = upstream.choose().address
+    assert address.server_name == "svc.internal"
+    assert address.tls is not None
+    assert len(address.tls.get_ca_certs()) == 1
+    upstream.close()
+
+
+def test_tls_files_that_are_none_end_the_start(tmp_path: Path) -> None:
+    """Before anything listens."""
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("rubbish")
+        (tmp_path / name).chmod(0o600)
+    tls = {"ca": "cert.pem", "cert": "cert.pem", "key": "key.pem"}
+    changes = {"upstreams": {"main": {"targets": ["https://10.0.0.1"], "tls": tls}}}
+    built = settings(tmp_path, changes)
+    with pytest.raises(ssl.SSLError):
+        build_upstreams(built)
+
+
+async def test_sessions_are_built_over_the_store_given(tmp_path: Path) -> None:
+    """Keys and policy from the settings; nothing is open yet."""
+    built = settings(tmp_path)
+    sessions = build_sessions(built, now, build_store(built, now))
+    with pytest.raises(GatewayError) as refused:
+        await sessions.check_ready()
+    assert refused.value.code == "store_unavailable"
+    await sessions.open()
+    await sessions.check_ready()
+    await sessions.close()
+
+
+def test_admin_tokens_arrive(tmp_path: Path) -> None:
+    """Name, token and scopes."""
+    tokens = build_admin_tokens(settings(tmp_path))
+    assert tokens.authorize("Bearer admin-token-for-tests", "revoke") == "ops"
+    with pytest.raises(GatewayError):
+        tokens.authorize("Bearer admin-token-for-tests", "write")
+
+
+def test_without_a_cookie_there_is_no_name_for_one(tmp_path: Path) -> None:
+    """This version keeps none."""
+    assert cookie_name(settings(tmp_path)) is None
