@@ -56,15 +56,25 @@ class AccessLog:
 
     def __init__(self, stream: TextIO, line_format: Format) -> None:
         self._stream = stream
-        self._render = _as_json if line_format == "json" else _as_text
+        self._format = line_format
+        self._is_terminal = stream.isatty()
+        self._is_failing = False
 
     def write(self, visit: Visit) -> None:
-        """Write one line; a full disk or a closed pipe must not fail the request."""
+        """Write one line; a full disk or a closed pipe must not fail the request.
+
+        It is warned of once, until a line is written again.
+        """
+        line = _as_json(visit) if self._format == "json" else _as_text(visit, self._is_terminal)
         try:
-            self._stream.write(self._render(visit))
+            self._stream.write(line)
             self._stream.flush()
+            self._is_failing = False
         except (OSError, ValueError) as error:
-            logging.getLogger(__name__).warning("access log not written: %s", type(error).__name__)
+            if not self._is_failing:
+                name = type(error).__name__
+                logging.getLogger(__name__).warning("access log not written: %s", name)
+            self._is_failing = True
 
 
 def open_access_log(
@@ -109,15 +119,18 @@ def _as_json(visit: Visit) -> str:
 _COLOURS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
 
 
-def _as_text(visit: Visit) -> str:
-    colour = _COLOURS.get(visit.status // 100, "")
+def _as_text(visit: Visit, is_terminal: bool) -> str:
+    """Write a line for people; in colours on a terminal, never into a file."""
+    status = str(visit.status)
+    if is_terminal:
+        status = f"{_COLOURS.get(visit.status // 100, '')}{status}\x1b[0m"
     path = json.dumps(visit.path[:MAX_PATH_CHARACTERS])[1:-1]  # escapes controls and non-ASCII
     who = "-"
     if visit.subject is not None:
         who = f"{visit.platform}/{visit.app}/{hash_subject(visit.subject)}"
     error = f" {visit.error}" if visit.error else ""
     return (
-        f"{_timestamp(visit.started_at)[11:23]} {colour}{visit.status}\x1b[0m {visit.method} {path}"
+        f"{_timestamp(visit.started_at)[11:23]} {status} {visit.method} {path}"
         f" {visit.elapsed_ms:.1f}ms {visit.sent_bytes}B {who} -> {visit.upstream or 'gateway'}"
         f"{error} [{visit.request_id}]\n"
     )

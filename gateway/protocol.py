@@ -286,7 +286,7 @@ class GatewayProtocol(RequestHandler):
             limit_bytes = self._server.limits.headers_bytes
             return GatewayError("headers_too_large", f"the headers exceed {limit_bytes} bytes")
         if isinstance(exc, LineTooLong):
-            is_target = exc.args[-1] == self._server.limits.line_bytes
+            is_target = self._server.limits.line_bytes in exc.args[1:]
             return GatewayError("target_too_long" if is_target else "headers_too_large")
         if message == "Too many headers received":
             return GatewayError("headers_too_large", f"more than {MAX_FIELDS} header fields")

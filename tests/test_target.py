@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError
-from gateway.settings.paths import canonical as canonical_setting
 from gateway.target import Oddity, Target, canonical, has_dot_segment, parse, strip
 from tests.support.requests import attempt, code_of
 
@@ -195,12 +194,6 @@ def test_canonical_means_the_same_bytes(data: bytes) -> None:
     everything = "/" + "".join(f"%{byte:02x}" for byte in data)
     needed = "/" + quote_from_bytes(data, safe="")
     assert canonical(everything) == canonical(needed)
-
-
-@given(PATHS)
-def test_requests_and_settings_agree_on_the_spelling(path: str) -> None:
-    """A path that the settings take is the one that requests are matched with."""
-    assert canonical(canonical_setting(path)) == canonical(path)
 
 
 @given(PATHS)

@@ -11,25 +11,14 @@ from urllib.parse import quote
 
 from gateway.settings.findings import RefusedError
 from gateway.settings.scalars import Parsed, text
+from gateway.target import canonical
 
 # RFC 3986, 3.3: what stands in a path as it is, without `;`, which servers read differently.
 _LITERAL = "A-Za-z0-9._~!$&'()*+,=:@/-"
 _PATH = re.compile(f"(?:[{_LITERAL}]|%[0-9A-F]{{2}})*")
-_ENCODED = re.compile("%([0-9A-Fa-f]{2})")
-_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 _PLACE = re.compile(r"\{([^{}]*)\}")
 PLACES = ("platform", "app_id")
 """What a login path may hold in braces."""
-
-
-def canonical(path: str) -> str:
-    """Spell a path as requests are matched: unreserved decoded, hex digits upper-cased."""
-
-    def spell(match: re.Match[str]) -> str:
-        character = chr(int(match[1], 16))
-        return character if _UNRESERVED.fullmatch(character) else match[0].upper()
-
-    return _ENCODED.sub(spell, path)
 
 
 def check_path(value: object) -> str:

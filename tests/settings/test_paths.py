@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from gateway.settings.findings import RefusedError
 from gateway.settings.paths import (
-    canonical,
     check_login_path,
     check_path,
     check_prefix,
     login_pattern,
 )
+from gateway.target import canonical
 
 
 @pytest.mark.parametrize(
