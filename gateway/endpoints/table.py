@@ -1,6 +1,5 @@
 """Decides which requests the gateway answers itself, and carries them through aiohttp-session."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,9 +11,11 @@ from gateway.endpoints.body import read_fields
 from gateway.endpoints.call import Call, Handler
 from gateway.errors import Answer, GatewayError
 from gateway.observe import Visit
+from gateway.settings.paths import PLACES, login_pattern
 from gateway.target import Target
 
-_PLACEHOLDER = re.compile(r"\{(platform|app_id)\}")
+_PLACES = dict.fromkeys(PLACES, "[^/]+")
+"""What may stand in an alias path where the settings name a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Endpoints:
         self, endpoints: Sequence[Endpoint], hosts: Sequence[str], middleware: Middleware
     ) -> None:
         self._exact = {each.path: Found(each) for each in endpoints if "{" not in each.path}
-        self._patterns = [(compile_path(e.path), e) for e in endpoints if "{" in e.path]
+        self._patterns = [(login_pattern(e.path, _PLACES), e) for e in endpoints if "{" in e.path]
         self._hosts = frozenset(hosts)
         self._middleware = middleware
 
@@ -85,13 +86,6 @@ class Endpoints:
         # It loads, and after the handler saves, the session; it works over any BaseRequest.
         response = await self._middleware(request, handle)  # type: ignore[arg-type] # see above
         return _as_answer(response, admitted.request_id)
-
-
-def compile_path(path: str) -> re.Pattern[str]:
-    """Turn a path with `{platform}` and `{app_id}` into a pattern for a whole path."""
-    parts = _PLACEHOLDER.split(path)
-    pieces = [f"(?P<{part}>[^/]+)" if n % 2 else re.escape(part) for n, part in enumerate(parts)]
-    return re.compile("".join(pieces))
 
 
 def _as_answer(response: web.StreamResponse, request_id: str) -> Answer:

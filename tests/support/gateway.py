@@ -57,7 +57,7 @@ def settings_of(upstream_port: int, simulator_url: str) -> dict[str, object]:
         "apps": apps,
         "upstreams": {"main": {"targets": [f"http://127.0.0.1:{upstream_port}"]}},
         "routes": ROUTES,
-        "logs": {"access": "./access.log"},
+        "logs": {"access": "./access.log", "format": "json"},
     }
 
 
