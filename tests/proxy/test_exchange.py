@@ -1,9 +1,12 @@
 """Requests and answers on the wire: framing, streaming, re-use, early and interim answers."""
 
 import asyncio
+import contextlib
+import gc
 
 import pytest
 
+from gateway.proxy.pool import Pool
 from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.raw import OK, connect
 from tests.support.wire import Service, read_answer_head, read_exactly, read_rest
@@ -537,3 +540,75 @@ async def test_an_early_answer_until_close_is_whole(running: RunningGateway) -> 
     await asyncio.wait({flooding})
     await client.close()
     peer.abort()
+
+
+# -- nothing is left behind -----------------------------------------------------------------------
+
+
+def places_taken(running: RunningGateway) -> int:
+    """Places held in the pools of this gateway."""
+    gc.collect()
+    pools = [each for each in gc.get_objects() if type(each) is Pool]
+    return sum(pool.in_use for pool in pools if pool.address.port == running.upstream.port)
+
+
+async def settle(running: RunningGateway) -> None:
+    """Wait until every request is over, by what it holds."""
+    async with asyncio.timeout(5):
+        while places_taken(running):  # noqa: ASYNC110 - nobody tells when a place is free
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(GET, id="GET"),
+        pytest.param(post(b"hello"), id="a body"),
+        pytest.param(post(b"").replace(b": 0", b": 10") + b"half", id="half a body"),
+        pytest.param(CHUNKED_POST + chunked(b"a", b"b"), id="chunks"),
+        pytest.param(CHUNKED_POST + b"1\r\na\r\nzz", id="bad chunks"),
+        pytest.param(GET * 5, id="several"),
+    ],
+)
+async def test_a_client_may_go_away_at_any_moment(running: RunningGateway, request_: bytes) -> None:
+    """Whatever is under way then: no place is lost, no task is left, the next request is fine."""
+    before = asyncio.all_tasks()
+    for turns in range(30):
+        client = await connect(running.port)
+        client.writer.write(request_)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        client.writer.transport.abort()
+        await asyncio.sleep(0)
+    await settle(running)
+    assert (await running.get("/public/x")).body == b"ok"
+    left = {task for task in asyncio.all_tasks() - before if "send_body" in repr(task)}
+    assert not left
+
+
+@pytest.mark.parametrize(
+    "answer", [OK, b"HTTP/1.1 200 OK\r\n\r\nhalf", b"HTTP/1.1 200 OK\r\nX", b""]
+)
+async def test_a_service_may_go_away_at_any_moment(running: RunningGateway, answer: bytes) -> None:
+    """Before, within and behind its answer, while the body still comes."""
+
+    async def serve(_: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        for _ in range(running.upstream.connections % 12):
+            await asyncio.sleep(0)
+        writer.transport.abort()
+
+    running.upstream.script = serve
+    for _ in range(36):
+        client = await connect(running.port)
+        await client.send(CHUNKED_POST + b"5\r\nhello\r\n")
+        await asyncio.sleep(0)
+        with contextlib.suppress(ConnectionError):
+            await client.send(b"0\r\n\r\n")
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await client.answer()
+        await client.close()
+    await settle(running)
+    running.upstream.script = None
+    assert (await running.get("/public/x")).body == b"ok"

@@ -109,7 +109,7 @@ async def test_answers_of_our_own_wait_for_the_client_too(tmp_path: Path) -> Non
         for _ in range(20):
             await asyncio.sleep(0.005)
             assert held_bytes() < 2 * MIB
-        while gateway.log_lines()[-1]["error"] is None:  # until it is cut off
+        while gateway.log_lines()[-1]["error"] is None:  # noqa: ASYNC110 - the log tells nobody
             await asyncio.sleep(0.01)
         client.writer.transport.resume_reading()  # type: ignore[attr-defined] # sockets have it
         received, is_reset = await read_rest(client)
