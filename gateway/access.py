@@ -3,6 +3,7 @@
 Proxy, WebSocket, forward-auth and `explain` all ask here. It writes nothing and sends nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,13 +40,17 @@ class Access:
         self._sessions = sessions
         self._cookie_name = cookie_name
 
-    async def decide(self, request: Admitted) -> Grant:
-        """Decide one request.
+    async def decide(
+        self, request: Admitted, on_route: Callable[[Route], None] | None = None
+    ) -> Grant:
+        """Decide one request; `on_route` learns the route, also of a request refused after it.
 
         Raises: GatewayError route_not_found, method_not_allowed, target_refused, token_conflict,
         session_*, route_forbidden, store_unavailable.
         """
         route = self._router.match(request.host, request.target, request.method)
+        if on_route is not None:
+            on_route(route)
         if route.session == "none":
             return Grant(route, None)
         token = read_token(request.fields, self._cookie_name)
@@ -61,7 +66,9 @@ def authorize(route: Route, session: Session | None) -> None:
     """
     if session is None:
         if route.session == "required":
-            raise GatewayError("session_missing", "log in and send the token")
+            raise GatewayError(
+                "session_missing", "log in, and send the token as `Authorization: Bearer <token>`"
+            )
         return
     if session.is_anonymous and route.session == "required" and not route.anonymous:
         raise GatewayError("route_forbidden", "guests may not enter here: log in as a user")

@@ -3,6 +3,7 @@
 `Gateway` is what `serve`, `dev` and the tests run.
 """
 
+import logging
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -25,13 +26,17 @@ from gateway.build import (
 )
 from gateway.clock import Clock
 from gateway.entry import Entry, EntryParts
+from gateway.errors import GatewayError
 from gateway.listener import Listener
 from gateway.observe import open_access_log
 from gateway.platforms.api import open_api_caller
 from gateway.platforms.registry import build_exchanges
 from gateway.protocol import GatewayServer
 from gateway.proxy.exchange import Proxy
+from gateway.sessions.service import SessionService
 from gateway.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -75,6 +80,7 @@ class Gateway:
         sessions = build_sessions(settings, self._clock)
         stack.push_async_callback(sessions.close)
         await sessions.open()
+        await _warn_if_away(sessions)
         proxy = Proxy(
             build_upstreams(settings), build_proxy_limits(settings), cookie_name(settings)
         )
@@ -93,7 +99,9 @@ class Gateway:
                 write_idle_s=settings.server.timeouts.write_idle,
             )
         )
-        api = AdminApi(sessions, build_admin_tokens(settings), new_request_id)
+        api = AdminApi(
+            sessions, build_admin_tokens(settings), new_request_id, lambda: entry.is_draining
+        )
         self.admin = AdminListener(api.build())
         stack.push_async_callback(self.admin.close)
         address = settings.admin.listen
@@ -111,3 +119,11 @@ class Gateway:
             await self.listener.open_unix(address.path)
         else:
             await self.listener.open_tcp(address.host or "", address.port or 0)
+
+
+async def _warn_if_away(sessions: SessionService) -> None:
+    """Serve also without the store: it may come up later, and public routes do without it."""
+    try:
+        await sessions.check_ready()
+    except GatewayError as error:
+        logger.warning("the session store is away, logins get 503 until it is back: %s", error)

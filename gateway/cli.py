@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import errno
 import os
 import re
 import secrets
@@ -192,12 +193,21 @@ def _run(work: Coroutine[object, object, T], addresses: str = "") -> T:
     try:
         return uvloop.run(work)
     except OSError as error:
-        what = error.strerror or str(error)
-        place = f"{error.filename}: {what}" if error.filename is not None else None
-        told = f" ({addresses})" if addresses else ""
-        raise click.ClickException(place or f"{what}{told}") from error
+        raise click.ClickException(_tell(error, addresses)) from error
     except GatewayError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _tell(error: OSError, addresses: str) -> str:
+    """Name the file or the address; `addresses` where the system's words name neither."""
+    what = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{error.filename}: {what}"
+    if not re.search(r"\(.*\d\)", what) and addresses:
+        what = f"{what} ({addresses})"
+    if error.errno == errno.EADDRINUSE:
+        what = f"{what}; is another gateway running?"
+    return what
 
 
 def _addresses(settings: Settings) -> str:

@@ -21,6 +21,7 @@ from gateway.errors import Answer, GatewayError, render
 from gateway.observe import CLIENT_CLOSED, AccessLog, Visit
 from gateway.protocol import peer_address
 from gateway.proxy.exchange import Proxy
+from gateway.routing import Route
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +61,16 @@ class Entry:
             return self._finish(written)
         except (asyncio.CancelledError, ConnectionError, TimeoutError) as error:
             visit.status = visit.status or CLIENT_CLOSED
-            visit.error = visit.error or _why(error)
+            visit.error = visit.error or self._why(error)
             cut_off(request)
             raise
         finally:
             self._log(visit)
+
+    def _why(self, error: BaseException) -> str:
+        if isinstance(error, ConnectionAbortedError):
+            return "answer_cut_off"
+        return "cut_off_at_shutdown" if self.is_draining else "client_gone"
 
     def _finish(self, written: Written) -> Written:
         """While draining, close also where the head was out before."""
@@ -121,8 +127,7 @@ class Entry:
             visit.route = found.name
             answer = await self._parts.endpoints.answer(found, request, admitted, visit)
             return write_answer(request, answer, keep_alive=keeps_alive())
-        grant = await self._parts.access.decide(admitted)
-        visit.route = grant.route.name
+        grant = await self._parts.access.decide(admitted, partial(_note_route, visit))
         if grant.session is not None:
             visit.platform = grant.session.subject.platform
             visit.app = grant.session.app
@@ -138,7 +143,8 @@ class Entry:
     def _refuse(
         self, request: web.BaseRequest, visit: Visit, error: GatewayError, *, keep_alive: bool
     ) -> Written:
-        visit.error = error.code
+        visit.error, visit.detail = error.code, error.detail or None
+        visit.platform_code = error.platform_code
         if request.writer.output_size > 0:
             cut_off(request)
             raise ConnectionAbortedError("an answer was under way")
@@ -168,8 +174,8 @@ class Entry:
             self._parts.log.write(visit)
 
 
-def _why(error: BaseException) -> str:
-    return "answer_cut_off" if isinstance(error, ConnectionAbortedError) else "client_gone"
+def _note_route(visit: Visit, route: Route) -> None:
+    visit.route = route.name
 
 
 def _identified(answer: Answer, request_id: str) -> Answer:

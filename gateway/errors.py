@@ -96,6 +96,11 @@ class GatewayError(Exception):
         return f"{self.code}: {self.detail}" if self.detail else self.code
 
 
+def wrong_method(allow: tuple[str, ...]) -> GatewayError:
+    """Say which methods are served here (RFC 9110 15.5.6)."""
+    return GatewayError("method_not_allowed", f"this path takes {', '.join(allow)}", allow=allow)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer ready to be written: status, header fields in order, body."""

@@ -10,7 +10,7 @@ from gateway.errors import GatewayError
 from gateway.protocol import MAX_FIELDS, ProtocolLimits
 from gateway.proxy.head import Outgoing, build_request
 from gateway.proxy.upload import body_limit, check_length
-from gateway.routing import Route, Router
+from gateway.routing import Route
 from gateway.sessions.model import Session
 
 
@@ -43,7 +43,6 @@ class ExplainParts:
     `upstream_hosts` says for each upstream what replaces the client's `Host`, or None.
     """
 
-    router: Router
     access: Access
     endpoints: Endpoints
     trust: Trust
@@ -56,6 +55,11 @@ class ExplainParts:
 async def explain(raw: RawRequest, request_id: str, parts: ExplainParts) -> Explanation:
     """Explain one request; a look-up in the session store is all that happens."""
     route: Route | None = None
+
+    def saw(matched: Route) -> None:
+        nonlocal route
+        route = matched
+
     try:
         _parse(raw, parts.limits)
         admitted = admit(raw, request_id, parts.trust, parts.limits)
@@ -63,12 +67,11 @@ async def explain(raw: RawRequest, request_id: str, parts: ExplainParts) -> Expl
         if found is not None:
             parts.endpoints.check(found, admitted)
             return Explanation(endpoint=found.name)
-        route = parts.router.match(admitted.host, admitted.target, admitted.method)
-        grant = await parts.access.decide(admitted)  # which matches it again, in the same way
-        if route.upstream is None:
+        grant = await parts.access.decide(admitted, saw)
+        if grant.route.upstream is None:
             return Explanation(route=route, session=grant.session)
-        check_length(admitted, body_limit(route, parts.body_bytes))
-        upstream_host = parts.upstream_hosts[route.upstream]
+        check_length(admitted, body_limit(grant.route, parts.body_bytes))
+        upstream_host = parts.upstream_hosts[grant.route.upstream]
         outgoing = build_request(admitted, grant, parts.cookie_name, upstream_host)
     except GatewayError as error:
         return Explanation(route=route, refusal=error)

@@ -54,13 +54,11 @@ class LookUps:
 @asynccontextmanager
 async def open_explain_parts(settings: Settings, clock: Clock) -> AsyncIterator[ExplainParts]:
     """Build all that decides."""
-    router = build_router(settings)
     store = build_store(settings, clock)
     sessions = build_sessions(settings, clock, store)
     try:
         yield ExplainParts(
-            router=router,
-            access=Access(router, LookUps(sessions, store), cookie_name(settings)),
+            access=Access(build_router(settings), LookUps(sessions, store), cookie_name(settings)),
             endpoints=build_endpoints(settings, _exchange_nothing, sessions, clock),
             trust=build_trust(settings),
             limits=build_admission_limits(settings),

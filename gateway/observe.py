@@ -40,6 +40,8 @@ class Visit:
     subject: str | None = None
     upstream: str | None = None
     error: str | None = None
+    platform_code: int | str | None = None
+    detail: str | None = None
 
     @property
     def elapsed_ms(self) -> float:
@@ -112,6 +114,8 @@ def _as_json(visit: Visit) -> str:
         "subject": None if visit.subject is None else hash_subject(visit.subject),
         "upstream": visit.upstream,
         "error": visit.error,
+        "platform_code": visit.platform_code,
+        "detail": visit.detail,
     }
     return json.dumps(line, separators=(",", ":")) + "\n"
 
@@ -129,6 +133,8 @@ def _as_text(visit: Visit, is_terminal: bool) -> str:
     if visit.subject is not None:
         who = f"{visit.platform}/{visit.app}/{hash_subject(visit.subject)}"
     error = f" {visit.error}" if visit.error else ""
+    if visit.detail:
+        error += f" ({json.dumps(visit.detail)[1:-1]})"
     return (
         f"{_timestamp(visit.started_at)[11:23]} {status} {visit.method} {path}"
         f" {visit.elapsed_ms:.1f}ms {visit.sent_bytes}B {who} -> {visit.upstream or 'gateway'}"

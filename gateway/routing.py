@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gateway.errors import Answer, GatewayError
+from gateway.errors import Answer, GatewayError, wrong_method
 from gateway.target import Oddity, Target
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -100,7 +100,7 @@ class Router:
             raise GatewayError("route_not_found", "no route has this host and path")
         route = next((route for route in routes if route.takes(method)), None)
         if route is None:
-            raise GatewayError("method_not_allowed", allow=_methods_of(routes))
+            raise wrong_method(_methods_of(routes))
         if not target.is_plain:
             self._check_spelling(host, target, route, routes)
         return route

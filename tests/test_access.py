@@ -152,3 +152,14 @@ async def test_the_route_comes_first() -> None:
     with pytest.raises(GatewayError, match="route_not_found"):
         await access.decide(admitted(raw("GET /x/1", BEARER + "gw1.user")))
     assert sessions.asked == []
+
+
+async def test_the_route_of_a_refused_request_is_told() -> None:
+    """A log line names it; a request that has no route tells none."""
+    access = Access(Router([route()]), Sessions(), "gw")
+    seen: list[Route] = []
+    for target, code in (("/x/1", "session_missing"), ("/y", "route_not_found")):
+        with pytest.raises(GatewayError) as refused:
+            await access.decide(admitted(raw(f"GET {target}")), seen.append)
+        assert refused.value.code == code
+    assert [each.path for each in seen] == ["/x/"]

@@ -200,3 +200,14 @@ async def test_listeners_may_be_unix_sockets(tmp_path: Path) -> None:
                 assert wanted in await reader.readline()
                 writer.close()
                 await writer.wait_closed()
+
+
+async def test_a_store_that_is_away_at_the_start_is_told(
+    tmp_path: Path, redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The gateway serves all the same, and the log says what is missing."""
+    redis.stop()
+    async with run_gateway(tmp_path, {"session": {"store": redis.url}}) as running:
+        assert (await running.get("/public/x")).status == 200
+    assert "the session store is away" in caplog.text
+    redis.start()

@@ -134,6 +134,7 @@ async def test_a_taken_port_is_said_in_one_line(tmp_path: Path, command: str, us
     assert finished.code == 1
     assert finished.err.count("\n") == 1
     assert f"('127.0.0.1', {ports[usual]}): address already in use" in finished.err
+    assert "is another gateway running?" in finished.err
 
 
 @pytest.mark.parametrize(
@@ -284,7 +285,7 @@ async def test_explain_says_route_decision_and_headers(tmp_path: Path) -> None:
     assert refused.code == 1
     assert refused.out.splitlines() == [
         "decision  refused: 401 session_missing",
-        "because   log in and send the token",
+        "because   log in, and send the token as `Authorization: Bearer <token>`",
         "route     /api/ (session: required)",
         "upstream  main",
     ]

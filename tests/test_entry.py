@@ -191,3 +191,17 @@ async def test_a_handler_that_fails_is_a_500_without_a_word(
 
 def _fail(*_: object) -> None:
     raise ZeroDivisionError("made up")
+
+
+async def test_the_log_says_why_a_request_was_refused(running: RunningGateway) -> None:
+    """The route it matched, and for a login the app and the platform's own number."""
+    assert (await running.get("/api/orders/1")).status == 401
+    await running.simulate("faults", platform="wechat", kind="secret", times=1)
+    login = {"app": "shop-wechat", "code": await running.code()}
+    assert (await running.post("/login", login)).status == 502
+    refused, failed = running.log_lines()
+    assert (refused["route"], refused["error"]) == ("/api/", "session_missing")
+    assert "Bearer <token>" in str(refused["detail"])
+    assert (failed["platform"], failed["app"]) == ("wechat", "shop-wechat")
+    assert (failed["error"], failed["platform_code"]) == ("platform_config", 40125)
+    assert "secret is invalid" in str(failed["detail"])

@@ -83,6 +83,8 @@ def test_a_visit_as_json() -> None:
         "subject": hash_subject(SUBJECT),
         "upstream": "orders",
         "error": None,
+        "platform_code": None,
+        "detail": None,
     }
 
 
@@ -93,6 +95,7 @@ def test_a_visit_as_json() -> None:
         ({"upstream": None}, "-> gateway ["),
         ({"error": "bad_request", "status": 400}, " 400 GET"),
         ({"error": "bad_request"}, " bad_request ["),
+        ({"error": "bad_request", "detail": "send \x1b it"}, " bad_request (send \\u001b it) ["),
         ({"subject": None}, " - -> orders"),
         ({}, f"wechat/shop/{hash_subject(SUBJECT)}"),
         ({"status": 0}, " 0 GET"),

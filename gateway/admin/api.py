@@ -27,11 +27,16 @@ class AdminApi:
     """Answers the admin listener's requests."""
 
     def __init__(
-        self, sessions: SessionService, tokens: AdminTokens, new_request_id: Callable[[], str]
+        self,
+        sessions: SessionService,
+        tokens: AdminTokens,
+        new_request_id: Callable[[], str],
+        is_draining: Callable[[], bool],
     ) -> None:
         self._sessions = sessions
         self._tokens = tokens
         self._new_request_id = new_request_id
+        self._is_draining = is_draining
 
     def build(self) -> web.Application:
         """Build the application that serves health and the API."""
@@ -53,6 +58,8 @@ class AdminApi:
         return web.json_response({"status": "alive"})
 
     async def _ready(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002 - a handler
+        if self._is_draining():
+            return web.json_response({"status": "draining"}, status=503)
         await self._sessions.check_ready()
         return web.json_response({"status": "ready"})
 

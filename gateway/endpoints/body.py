@@ -35,6 +35,8 @@ async def read_fields(
     if media_type == "application/json":
         return _read_json(body)
     if media_type == "application/x-www-form-urlencoded":
+        if body.lstrip().startswith(b"{"):
+            raise GatewayError("bad_request", "this looks like JSON: say so in Content-Type")
         return read_form(_decode(body))
     raise GatewayError("bad_request", "send JSON or a form, and say which in Content-Type")
 

@@ -7,17 +7,22 @@ import aiohttp_session
 from aiohttp import web
 
 from gateway.admission import Admitted
+from gateway.observe import Visit
 from gateway.sessions.model import Session
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, what was admitted of it, what stands in its path, and its body's fields."""
+    """A request, what was admitted of it, what stands in its path, and its body's fields.
+
+    `visit` is its log line, for what an endpoint learns along the way.
+    """
 
     request: web.BaseRequest
     admitted: Admitted
     path_fields: Mapping[str, str]
     fields: Mapping[str, object]
+    visit: Visit
 
     @property
     def _request(self) -> web.Request:

@@ -50,6 +50,7 @@ class Login:
         """Log in. Raises: GatewayError (section 4, "Login rules")."""
         fields = _read(call)
         app = self._apps.resolve(fields.app, fields.platform)
+        call.visit.platform, call.visit.app = app.platform, app.name
         codes = LoginCodes(fields.code, fields.anonymous_code)
         if codes.code is None and codes.anonymous_code is None:
             raise GatewayError("bad_request", "send the platform's login code in `code`")

@@ -38,7 +38,9 @@ async def required_session(call: Call) -> Session:
     """Return the caller's session. Raises: GatewayError session_*, token_conflict."""
     session = current(await call.session())
     if session is None:
-        raise GatewayError("session_missing", "log in and send the token")
+        raise GatewayError(
+            "session_missing", "log in, and send the token as `Authorization: Bearer <token>`"
+        )
     return session
 
 

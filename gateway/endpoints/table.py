@@ -9,7 +9,7 @@ from aiohttp.typedefs import Middleware
 from gateway.admission import Admitted
 from gateway.endpoints.body import read_fields
 from gateway.endpoints.call import Call, Handler
-from gateway.errors import Answer, GatewayError
+from gateway.errors import Answer, GatewayError, wrong_method
 from gateway.observe import Visit
 from gateway.settings.paths import PLACES, login_pattern
 from gateway.target import Target
@@ -67,7 +67,7 @@ class Endpoints:
         if admitted.is_websocket:
             raise GatewayError("bad_request", "this path speaks no WebSocket")
         if admitted.method not in found.endpoint.methods:
-            raise GatewayError("method_not_allowed", allow=found.endpoint.methods)
+            raise wrong_method(found.endpoint.methods)
 
     async def answer(
         self, found: Found, request: web.BaseRequest, admitted: Admitted, visit: Visit
@@ -75,7 +75,7 @@ class Endpoints:
         """Answer one of our own requests. Raises: GatewayError."""
         self.check(found, admitted)
         fields = await read_fields(request, admitted)  # also where none are used: a body is read
-        call = Call(request, admitted, found.path_fields, fields)
+        call = Call(request, admitted, found.path_fields, fields, visit)
 
         async def handle(_request: web.BaseRequest) -> web.StreamResponse:
             response, session = await found.endpoint.handler(call)

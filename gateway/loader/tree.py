@@ -20,6 +20,8 @@ MAX_DEPTH = 32  # the settings need seven
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 _VALID = "valid YAML in UTF-8; within [ ] and { } a ${NAME} stands in quotes"
+_SPACES = "spaces: indent with them, and write one after a colon"
+_SPACES = "spaces: indent with them, and write one after a colon"
 _PLAIN = "plain"
 _TEXT = "tag:yaml.org,2002:str"
 _LIST = "tag:yaml.org,2002:seq"
@@ -92,6 +94,9 @@ def compose(text: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
+        # The one character that looks like another, and the commonest mistake of all.
+        if mark and text[mark.index : mark.index + 1] == "\t":
+            raise TreeError("a tab", _SPACES, line) from None
         raise TreeError(_words(error.problem), _VALID, line) from None
     except (yaml.YAMLError, ValueError, OverflowError):
         # The last two are what PyYAML lets escape for "\UFFFFFFFF" and the like.
@@ -105,7 +110,9 @@ def _words(problem: str | None) -> str:
         quoted = match[1] or match[2] or ""
         return match[0] if len(quoted) == 1 or quoted.startswith("<") else "…"
 
-    return _QUOTED.sub(hide, problem or "broken YAML")
+    words = _QUOTED.sub(hide, problem or "no reason given").removeprefix("but ")
+    # The report says "found" itself.
+    return words.removeprefix("found ") if words.startswith("found ") else f"broken YAML: {words}"
 
 
 def _tag(node: yaml.Node) -> str:

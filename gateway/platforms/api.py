@@ -31,6 +31,7 @@ print one. Calls and replies hide their content from `repr`.
 
 import asyncio
 import json
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -260,4 +261,15 @@ def _unreachable(error: Exception) -> GatewayError:
         return GatewayError("platform_config", "api_base or proxy is no usable http(s) URL")
     if isinstance(error, (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)):
         return GatewayError("platform_busy", "the outbound proxy does not let us through")
-    return GatewayError("platform_busy", "the platform cannot be reached")
+    return GatewayError("platform_busy", f"the platform cannot be reached: {_cause(error)}")
+
+
+def _cause(error: Exception) -> str:
+    """Name the cause in our own or the system's words; aiohttp's would name the URL."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name is not found"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "no TLS connection can be made"
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return "the connection failed"

@@ -88,15 +88,22 @@ class SqliteThread:
 def prepare(path: Path) -> None:
     """Create the file where it is missing, bring it to our schema, and make it ours alone.
 
-    Blocking. Raises: sqlite3.Error, OSError.
+    Blocking. Raises: sqlite3.Error, OSError, both with the path in their words: only the operator
+    who starts the gateway hears them.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        _create_private(path)
-    with closing(_connect(path, read_only=False)) as connection:
-        _turn_wal_on(connection)
-        transact(connection, _upgrade)
-    path.chmod(0o600)  # SQLite gives its log the file's own mode
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            _create_private(path)
+        with closing(_connect(path, read_only=False)) as connection:
+            _turn_wal_on(connection)
+            transact(connection, _upgrade)
+        path.chmod(0o600)  # SQLite gives its log the file's own mode
+    except OSError as error:
+        place = error.filename or path  # perhaps a directory above the file
+        raise OSError(error.errno, f"{place}: {error.strerror}") from error
+    except sqlite3.Error as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:

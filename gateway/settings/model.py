@@ -31,7 +31,7 @@ class Settings(Part):
     """Everything the gateway is told."""
 
     environment: Literal["production", "development"] = "production"
-    """Only in development: mock logins, http platform bases, generated keys."""
+    """Only in development: http in `api_base`, and keys made where none are given."""
     server: ServerSettings = given({})
     admin: AdminSettings = given({})
     endpoints: EndpointsSettings = given({})

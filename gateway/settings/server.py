@@ -78,7 +78,7 @@ class ServerSettings(Part):
     workers: Workers = "auto"
     """Processes; auto is the number of cores this container may use."""
     trusted_proxies: tuple[Network, ...] = ()
-    """Networks whose forwarded headers and /auth questions are believed."""
+    """Networks whose forwarded headers are believed."""
     client_ip_header: HeaderName = "x-forwarded-for"
     """The header that names the client, from trusted proxies only."""
     proxy_protocol: Flag = False
@@ -104,7 +104,7 @@ class AdminTokenSettings(Part):
 
 
 class AdminSettings(Part):
-    """The admin listener: health, metrics and the admin API."""
+    """The admin listener: health and the admin API."""
 
     listen: ListenAddress = given("127.0.0.1:8081")
     """Never the public listener's address."""

@@ -37,11 +37,11 @@ class SessionSettings(Part):
     encryption_keys: Annotated[tuple[EncryptionKey, ...], Field(max_length=MAX_KEYS)] = ()
     """For session_key at rest: 32 bytes in base64 each, newest first."""
     store: StoreAddress = given("sqlite:data/gateway.db")
-    """sqlite:path, redis://… or rediss://…"""
+    """sqlite:path, redis://… or rediss://…; a relative path counts from the settings file."""
     lifetime: Duration = given("30d")
     """Of a token."""
     max_lifetime: Duration = given("180d")
-    """From the login, however often renewed."""
+    """From the login. Nothing renews a session in this version: `lifetime` is enough."""
     idle_timeout: Duration | None = given("7d")
     """Since last use; null is off."""
     grace: DurationOrZero = given("5m")

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretBytes, SecretStr
 
-from gateway.settings.findings import RefusedError
+from gateway.settings.findings import RefusedError, quote
 from gateway.settings.scalars import Parsed, Placed, Reads
 
 SIGNING_KEY_CHARACTERS = 32  # design section 3
@@ -22,6 +22,10 @@ ADMIN_TOKEN_CHARACTERS = 16  # short enough to type, too long to guess over a ne
 _REDIS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 _STORE_ALLOWED = (
     "sqlite:path, redis://[user:password@]host[:port][/number] or the same with rediss://"
+)
+_SQLITE_ALLOWED = (
+    "sqlite:path with the path of a file, such as sqlite:data/gateway.db or"
+    " sqlite:/var/lib/gateway/gateway.db"
 )
 
 StoreScheme = Literal["sqlite", "redis", "rediss", "redis+sentinel", "redis+cluster"]
@@ -110,7 +114,9 @@ def parse_store(value: object, base: Path) -> Store:
 
 def _sqlite(path: str, base: Path) -> Store:
     if not path or path.startswith(("//", ":")) or "\0" in path or "?" in path:
-        raise RefusedError("sqlite:path with the path of a file, such as sqlite:data/gateway.db")
+        # A path is no secret; what stands behind a question mark may be (some take ?key=…).
+        shown, mark, _ = f"sqlite:{path}".partition("?")
+        raise RefusedError(_SQLITE_ALLOWED, quote(shown + mark + ("…" if mark else "")))
     absolute = base / path
     return Store("sqlite", f"sqlite:{absolute}", absolute)
 

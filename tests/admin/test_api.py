@@ -204,7 +204,7 @@ async def test_a_subject_is_looked_for_on_all_pages(admin: RunningGateway) -> No
     sessions = build_sessions(admin.settings, now, store)
     await sessions.open()
     tokens = build_admin_tokens(admin.settings)
-    listener = AdminListener(AdminApi(sessions, tokens, new_request_id).build())
+    listener = AdminListener(AdminApi(sessions, tokens, new_request_id, lambda: False).build())
     await listener.open("127.0.0.1", 0)
     body = json.dumps({"platform": "wechat", "app": "shop-wechat", "openid": openid}).encode()
     length = f"Content-Length: {len(body)}"
@@ -299,6 +299,19 @@ async def test_answers_may_be_kept_by_nobody(admin: RunningGateway) -> None:
         assert answer.value("Server") is None
 
 
+async def test_who_drains_is_not_ready(admin: RunningGateway) -> None:
+    """So that a load balancer sends nothing more, while requests under way end."""
+    sessions = build_sessions(admin.settings, now)
+    api = AdminApi(sessions, AdminTokens([]), new_request_id, lambda: True)
+    listener = AdminListener(api.build())
+    await listener.open("127.0.0.1", 0)
+    ready = await ask(listener.port, head("GET /readyz"))
+    alive = await ask(listener.port, head("GET /healthz"))
+    await listener.close()
+    assert (ready.status, json.loads(ready.body)) == (503, {"status": "draining"})
+    assert alive.status == 200
+
+
 class BrokenStore(SqliteStore):
     """A store with a fault of its own, as a programming error would be."""
 
@@ -312,7 +325,9 @@ async def test_a_failure_of_ours_tells_nothing(
     """500 as a problem document; the traceback is in the log only."""
     store = BrokenStore(admin.folder / "broken.db", now)
     sessions = build_sessions(admin.settings, now, store)
-    listener = AdminListener(AdminApi(sessions, AdminTokens([]), new_request_id).build())
+    listener = AdminListener(
+        AdminApi(sessions, AdminTokens([]), new_request_id, lambda: False).build()
+    )
     await listener.open("127.0.0.1", 0)
     answer = await ask(listener.port, head("GET /readyz"))
     await listener.close()

@@ -203,3 +203,16 @@ def test_a_form_says_each_field_once() -> None:
     with pytest.raises(GatewayError) as refused:
         read_form("a=1&a=1")
     assert refused.value.code == "bad_request"
+
+
+async def test_json_under_a_forms_content_type_is_told(running: RunningGateway) -> None:
+    """What curl -d does by itself; read as a form it would be one odd field."""
+    body = b' {"app":"shop-wechat","code":"x"}'
+    head = (
+        "POST /login HTTP/1.1\r\nHost: gw\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    refused = problem(await ask(running.port, head.encode() + body))
+    assert (refused["code"], refused["status"]) == ("bad_request", 400)
+    assert "looks like JSON" in str(refused["detail"])

@@ -145,12 +145,14 @@ async def test_a_refused_connection_is_a_busy_platform(
     """Nothing was sent, so the code is still fresh."""
     error = await fail(caller, app_at(f"http://127.0.0.1:{unused_tcp_port}"), get())
     assert error.code == "platform_busy"
+    assert "connection refused" in error.detail
 
 
 async def test_an_unknown_name_is_a_busy_platform(caller: ApiCaller) -> None:
     """RFC 6761 keeps .invalid free of names."""
     error = await fail(caller, app_at(None), get())
     assert error.code == "platform_busy"
+    assert "its name is not found" in error.detail
 
 
 async def test_a_connection_that_is_never_made_is_a_busy_platform(caller: ApiCaller) -> None:

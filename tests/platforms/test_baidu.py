@@ -185,9 +185,9 @@ async def test_a_token_refused_twice_is_a_settings_error(
     """No third call."""
     server.script.extend([token_answer("t1"), REFUSED, token_answer("t2"), REFUSED])
     with pytest.raises(GatewayError) as caught:
-        await platforms.exchange(app_at(server), LoginCodes("c0de"))
+        await platforms.exchange(app_at(server), LoginCodes("k0de"))
     assert (caught.value.code, caught.value.platform_code) == ("platform_config", 110)
-    assert leaked(caught.value, "5ecret", "c0de", "t1", "t2") == []
+    assert leaked(caught.value, "5ecret", "k0de", "t1", "t2") == []
     assert steps(server) == ["token", "t1", "token", "t2"]
 
 

@@ -173,5 +173,5 @@ async def test_nothing_private_is_logged(
     platform.received.clear()
     await refused(platforms, platform, case, answer("<html>"))
     assert SECRET not in caplog.text
-    assert "c0de" not in caplog.text
+    assert "k0de" not in caplog.text
     assert "t0ken" not in caplog.text

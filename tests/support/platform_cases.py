@@ -13,7 +13,7 @@ from tests.support.leaks import leaked
 from tests.support.platform_server import PlatformServer, Step, json_answer
 
 SECRET = "5ecret0f0ur5"
-CODE = "c0de@host+&%2B=?#/'\"微信 x"
+CODE = "k0de@host+&%2B=?#/'\"微信 x"
 OPENID = "oGZUI0egBJY1zhBYw2KhdUfwVJJE"
 TOKEN_PATH = "/oauth/2.0/token"
 
@@ -233,6 +233,6 @@ async def refused(
     app = replace(case.app, api_base=server.base, **changes)
     with pytest.raises(GatewayError) as caught:
         await platforms.exchange(app, LoginCodes(CODE))
-    assert leaked(caught.value, SECRET, CODE, "t0ken", "c0de", "?") == []
+    assert leaked(caught.value, SECRET, CODE, "t0ken", "k0de", "?") == []
     assert len(server.calls(case.path)) == len(script)
     return caught.value
