@@ -13,11 +13,14 @@ from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.streams import StreamReader
 
 from gateway.clock import now
 from gateway.errors import Answer
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LINGER_S = 2.0
+"""How long a client still sending may take to read our answer, before it gets a reset."""
 _NO_LINGER = struct.pack("ii", 1, 0)  # close() then sends a reset (socket(7), SO_LINGER)
 
 
@@ -42,16 +45,28 @@ class Written(web.StreamResponse):
         self,
         data: bytes = b"",  # noqa: ARG002 - aiohttp's signature
     ) -> None:
-        """Say that nothing more comes, where aiohttp now reads the rest of a body to no end.
+        """Say that nothing more comes, and read the rest of a body to no end, for a while.
 
-        Closing at once would reset the connection and lose our answer (RFC 9112 9.6).
+        Closing at once would reset the connection and lose our answer (RFC 9112 9.6). aiohttp's
+        own way of reading on fails over a body that breaks, and logs it.
         """
         request, self._request = self._request, None
         if self._keep_alive or request is None or request.content.is_eof():
             return
-        transport = request.transport
-        if transport is not None and transport.can_write_eof():
-            transport.write_eof()
+        if (transport := request.transport) is not None:
+            if transport.can_write_eof():
+                transport.write_eof()
+            await _read_on(request.content)
+
+
+async def _read_on(content: StreamReader) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):  # ends with the client, too: we are cancelled
+            try:
+                while await content.readany():
+                    pass
+            except web.RequestPayloadError:
+                await asyncio.sleep(LINGER_S)
 
 
 def write(request: web.BaseRequest, data: bytes) -> None:

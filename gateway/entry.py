@@ -58,7 +58,7 @@ class Entry:
             written = await self._answer_or_refuse(request, visit)
             visit.status, visit.sent_bytes = written.status, written.sent_bytes
             await drain(request, self._parts.write_idle_s)
-            return self._finish(written)
+            return written
         except (asyncio.CancelledError, ConnectionError, TimeoutError) as error:
             visit.status = visit.status or CLIENT_CLOSED
             visit.error = visit.error or self._why(error)
@@ -71,12 +71,6 @@ class Entry:
         if isinstance(error, ConnectionAbortedError):
             return "answer_cut_off"
         return "cut_off_at_shutdown" if self.is_draining else "client_gone"
-
-    def _finish(self, written: Written) -> Written:
-        """While draining, close also where the head was out before."""
-        if self.is_draining:
-            written.force_close()
-        return written
 
     def refuse_unparsed(self, request: web.BaseRequest, error: GatewayError) -> Written:
         """Answer bytes that never became a request, and log it."""

@@ -23,8 +23,6 @@ from gateway.errors import GatewayError
 logger = logging.getLogger(__name__)
 MAX_FIELDS = 128
 """Header fields of one request; aiohttp's own default, said aloud."""
-LINGER_S = 2.0
-"""How long a client still sending may take to read our answer, before it gets a reset."""
 FLUSH_S = 30.0
 """How long a closing connection waits for a client to take the last bytes (attacks.md D2)."""
 SWEEP_S = 0.05
@@ -168,7 +166,7 @@ class GatewayProtocol(RequestHandler):
             max_line_size=limits.line_bytes,
             max_field_size=limits.field_bytes,
             max_headers=MAX_FIELDS,
-            lingering_time=LINGER_S,
+            lingering_time=0.0,  # `Written` does it
             read_bufsize=64 * 1024,
             auto_decompress=False,  # bodies pass as they are; no gzip bombs in the process
         )
@@ -231,7 +229,7 @@ class GatewayProtocol(RequestHandler):
         """Answer what cannot be parsed, after the requests before it, and read no further.
 
         The body being read learns that it will never end (design section 9, point 3). The error's
-        own body never ends either: so aiohttp lingers, and our answer is not lost in a reset.
+        own body never ends either: so we linger, and our answer is not lost in a reset.
         """
         self._is_broken = True
         if not self._payload.is_eof():

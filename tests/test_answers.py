@@ -1,6 +1,7 @@
 """Writing to a client: whole answers, counted bytes, waiting, cutting off."""
 
 import asyncio
+import socket
 
 import pytest
 from aiohttp import web
@@ -192,6 +193,37 @@ async def test_draining_waits_until_the_client_has_read() -> None:
         await client.close()
 
 
+async def test_draining_waits_for_a_client_that_reads_slowly() -> None:
+    """Much longer than `idle_s`, as long as it takes some."""
+    idle_s = 0.2
+    took_s: list[float] = []
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        loop = asyncio.get_running_loop()
+        write(request, bytes(SIZE))
+        began_s = loop.time()
+        await drain(request, idle_s)
+        took_s.append(loop.time() - began_s)
+        return Written(200, keep_alive=False)
+
+    async with bare_server(handle) as bare:
+        with slow_socket() as sock:
+            sock.connect(("127.0.0.1", bare.port))
+            sock.sendall(GET)
+            left = SIZE
+            while left:
+                await asyncio.sleep(0.01)
+                left -= len(await asyncio.to_thread(sock.recv, 256 * 1024))
+    assert took_s[0] > idle_s
+
+
+def slow_socket() -> socket.socket:
+    """A socket with a small buffer: what its owner does not read stays with the sender."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 128 * 1024)
+    return sock
+
+
 async def test_draining_gives_a_deaf_client_up() -> None:
     """After `idle_s` without a byte taken."""
     given_up = asyncio.Event()
@@ -238,12 +270,12 @@ async def test_draining_ends_with_the_client() -> None:
 
 @pytest.mark.parametrize("keep_alive", [True, False])
 async def test_an_unread_body_half_closes_at_once(keep_alive: bool) -> None:
-    """The client sees the end while aiohttp still reads its body (RFC 9112 9.6)."""
+    """The client sees the end while its body is still read (RFC 9112 9.6)."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         return write_answer(request, ANSWER, keep_alive=keep_alive)
 
-    async with bare_server(handle, lingering_time=5.0) as bare:
+    async with bare_server(handle) as bare:
         client = await connect(bare.port)
         await client.send(GET.replace(b"\r\n\r\n", b"\r\nContent-Length: 9\r\n\r\n"))
         assert (await client.answer()).body == b"hello"

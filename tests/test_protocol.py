@@ -233,8 +233,8 @@ async def test_a_trusted_proxy_may_bring_many_clients(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "sent",
     [
-        pytest.param(b"GET /" + SECRET + b"\r\n\r\n", id="HTTP/0.9"),
-        pytest.param(b"GET /" + SECRET + b" HTTP/0.9\r\n\r\n", id="HTTP/0.9, said"),
+        pytest.param(b"GET /x\r\n\r\n", id="HTTP/0.9"),
+        pytest.param(b"GET /x HTTP/0.9\r\n\r\n", id="HTTP/0.9, said"),
         pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SECRET, id="HTTP/2 preface"),
         pytest.param(
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(64)) + SECRET,
@@ -278,8 +278,7 @@ async def test_what_is_no_request_is_a_400_that_repeats_nothing(
     assert await client.is_closed()
     assert service.is_quiet
     await client.close()
-    log = (running.folder / "access.log").read_bytes()
-    assert SECRET not in log.replace(b"GET /" + SECRET, b"")
+    assert SECRET not in (running.folder / "access.log").read_bytes()
 
 
 async def test_empty_lines_before_a_request_are_passed_over(running: RunningGateway) -> None:

@@ -12,6 +12,8 @@ from gateway.loader.apps_dir import merge_apps
 from gateway.loader.development_keys import load_or_make
 from gateway.loader.files import decode, read_bounded
 from gateway.loader.references import References
+from gateway.loader.store_file import advise_store_file
+from gateway.loader.tls_files import check_tls_files
 from gateway.loader.tree import Reader, Tree, TreeError
 from gateway.settings import Settings, advise, build
 from gateway.settings.findings import Finding, RefusedError, describe
@@ -41,9 +43,16 @@ def load(path: Path, environ: Mapping[str, str]) -> Loaded:
     merge_apps(tree, base, environ)
     references = References(tree, base, environ)
     references.resolve()
+    tree.findings.extend(check_tls_files(tree.raw, base))
     settings = build(tree.raw, base=base, locate=tree.locate, already=tree.findings)
     settings = _with_development_keys(settings, base, tree)
-    return Loaded(settings, (*references.warnings, *advise(settings)))
+    warnings = (*references.warnings, *advise(settings), *_advise_store(settings))
+    return Loaded(settings, warnings)
+
+
+def _advise_store(settings: Settings) -> Iterator[str]:
+    path = settings.session.store.path
+    return iter(()) if path is None else advise_store_file(path)
 
 
 def _read(path: Path, environ: Mapping[str, str]) -> Tree:

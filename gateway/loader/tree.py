@@ -21,7 +21,6 @@ _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 _VALID = "valid YAML in UTF-8; within [ ] and { } a ${NAME} stands in quotes"
 _SPACES = "spaces: indent with them, and write one after a colon"
-_SPACES = "spaces: indent with them, and write one after a colon"
 _PLAIN = "plain"
 _TEXT = "tag:yaml.org,2002:str"
 _LIST = "tag:yaml.org,2002:seq"

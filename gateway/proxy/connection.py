@@ -81,9 +81,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     @property
     def is_usable(self) -> bool:
-        """Whether another exchange may begin: open, in step, nothing left over."""
+        """Whether another exchange may begin: open, in step, nothing left over on either way."""
         is_over = (self._method is None or self.is_complete) and not self._inbox
-        return is_over and not self._is_broken and not self.is_closing
+        return is_over and not (self._is_broken or self.is_closing or self.unsent_bytes)
 
     @property
     def is_closing(self) -> bool:

@@ -122,7 +122,7 @@ class Proxy:
         if answer.status == 101:
             return await self._upgrade(leg, connection, answer)
         written = await self._relay(leg, connection, answer)
-        leg.is_over = _is_sent(leg, connection)
+        leg.is_over = _is_sent(leg.pump)
         return written
 
     # -- send -----------------------------------------------------------------------------------
@@ -253,13 +253,11 @@ def _abort_if_broken(pump: asyncio.Task[int], connection: UpstreamConnection) ->
         connection.abort()
 
 
-def _is_sent(leg: _Leg, connection: UpstreamConnection) -> bool:
-    """Tell whether the whole request is with the service: only then is the connection in step."""
-    pump = leg.pump
+def _is_sent(pump: asyncio.Task[int] | None) -> bool:
+    """Tell whether the whole body went out: only then is the connection in step."""
     if pump is None:
         return True
-    is_read = pump.done() and not pump.cancelled() and pump.exception() is None
-    return is_read and not connection.unsent_bytes
+    return pump.done() and not pump.cancelled() and pump.exception() is None
 
 
 async def _give_back(leg: _Leg, connection: UpstreamConnection, pool: Pool) -> None:

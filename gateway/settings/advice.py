@@ -1,16 +1,18 @@
 """What is allowed in the settings but rarely meant: warnings for start-up and `gateway check`.
 
-Pure.
+Pure. Routes have their own file.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
-from gateway.settings.apps import PLATFORMS
-from gateway.settings.findings import render
+from pydantic import BaseModel, SecretStr
+
+from gateway.settings.apps import Platform
+from gateway.settings.findings import Loc, render
 from gateway.settings.model import Settings
-from gateway.settings.paths import login_pattern
-from gateway.settings.routes import RouteSettings
-from gateway.settings.unbuilt import UNBUILT
+from gateway.settings.route_advice import advise_routes
 
 # Where clouds hand out credentials to whoever asks from inside: most, Alibaba, Tencent, AWS IPv6.
 METADATA_HOSTS = frozenset(
@@ -23,8 +25,9 @@ METADATA_HOSTS = frozenset(
         "metadata.google.internal",
     }
 )
-_SESSION_CALLS = ("renew", "ticket", "cookie")
-_LOGIN_PLACES = {"platform": "|".join(PLATFORMS), "app_id": "[A-Za-z0-9_-]{1,64}"}
+_APP_ID_PREFIXES: Mapping[str, Platform] = {"wx": "wechat", "tt": "douyin", "ks": "kuaishou"}
+# How a shell, Windows and Kubernetes write a variable; none of them is ours.
+_VARIABLE = re.compile(r"\$NAME|%NAME%|\$\(NAME\)".replace("NAME", "[A-Za-z_][A-Za-z0-9_]*"))
 
 
 def advise(settings: Settings) -> Iterator[str]:
@@ -32,8 +35,9 @@ def advise(settings: Settings) -> Iterator[str]:
     yield from _metadata_targets(settings)
     yield from _trusted_everybody(settings)
     yield from _incomplete_login_paths(settings)
-    yield from _shadowed_by_endpoints(settings)
-    yield from _public_inside_required(settings)
+    yield from _secrets_like_variables(settings)
+    yield from _app_ids_of_others(settings)
+    yield from advise_routes(settings)
 
 
 def _metadata_targets(settings: Settings) -> Iterator[str]:
@@ -56,57 +60,41 @@ def _incomplete_login_paths(settings: Settings) -> Iterator[str]:
             yield f"endpoints.login[{index}]: {path} does not hold {{app_id}}"
 
 
-def _shadowed_by_endpoints(settings: Settings) -> Iterator[str]:
-    hosts = settings.endpoints.hosts
-    for index, route in enumerate(settings.routes):
-        if hosts and route.host is not None and route.host not in hosts:
-            continue
-        for name in _answering(settings, route.path):
-            yield f"routes[{index}]: {route.path} is answered by {name}, not by this route"
+def _secrets_like_variables(settings: Settings) -> Iterator[str]:
+    """A variable nobody expands is a secret everybody can guess; its text is not shown."""
+    for loc, secret in _secrets(settings, ()):
+        if _VARIABLE.fullmatch(secret):
+            yield (
+                f"{render(loc)}: the secret looks like the name of a variable, and is taken as it"
+                " stands; did you mean ${NAME} or {env: NAME}?"
+            )
+    if _VARIABLE.fullmatch(urlsplit(settings.session.store.url).password or ""):
+        yield (
+            "session.store: the password looks like the name of a variable, and is taken as it"
+            " stands; did you mean ${NAME}?"
+        )
 
 
-def _answering(settings: Settings, path: str) -> Iterator[str]:
-    """Name the endpoints that answer the path a route is written for."""
-    bare = path.rstrip("/") or "/"
-    endpoints = settings.endpoints
-    if settings.server.health_path in (path, bare):
-        yield "server.health_path"
-    for index, pattern in enumerate(endpoints.login or ()):
-        if login_pattern(pattern, _LOGIN_PLACES).fullmatch(bare):
-            yield f"endpoints.login[{index}]"
-    for name in ("logout", "session", "decrypt", "phone", "auth", "jwks"):
-        own: str | None = getattr(endpoints, name)
-        is_built = ("endpoints", name) not in UNBUILT
-        if own is not None and is_built and _answers(name, own, bare):
-            yield f"endpoints.{name}"
+def _secrets(value: object, loc: Loc) -> Iterator[tuple[Loc, str]]:
+    """Go through all secrets that are text."""
+    match value:
+        case SecretStr():
+            yield loc, value.get_secret_value()
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from _secrets(getattr(value, name), (*loc, name))
+        case Mapping():
+            for key, entry in value.items():
+                yield from _secrets(entry, (*loc, key))
+        case tuple():
+            for index, entry in enumerate(value):
+                yield from _secrets(entry, (*loc, index))
 
 
-def _answers(name: str, own: str, path: str) -> bool:
-    """Whether an endpoint answers this path; some own what is below them (design section 4)."""
-    if name == "auth" and path.startswith(own + "/"):
-        return True
-    below = _SESSION_CALLS if name == "session" else ()
-    return path == own or path in (f"{own}/{call}" for call in below)
-
-
-def _public_inside_required(settings: Settings) -> Iterator[str]:
-    for index, public in enumerate(settings.routes):
-        if public.session != "none":
-            continue
-        for other, required in enumerate(settings.routes):
-            if required.session == "required" and _opens(public, required):
-                yield (
-                    f"routes[{index}]: {public.path} is public inside routes[{other}], "
-                    f"{required.path}, which requires a session"
-                )
-
-
-def _opens(public: RouteSettings, required: RouteSettings) -> bool:
-    """Whether requests that one route would have checked reach the public one instead."""
-    is_prefix = required.path.endswith("/")
-    is_inside = is_prefix and public.path.startswith(required.path)
-    if public.host == required.host:
-        return is_inside and public.path != required.path
-    # Routes that name the request's host come before those that name none (design section 8).
-    covers = public.path.endswith("/") and required.path.startswith(public.path)
-    return public.host is not None and required.host is None and (is_inside or covers)
+def _app_ids_of_others(settings: Settings) -> Iterator[str]:
+    """Name app ids of another platform; Baidu's App Key may begin with anything."""
+    for name, app in settings.apps.items():
+        owner = _APP_ID_PREFIXES.get((app.app_id or "")[:2])
+        if owner not in (None, app.platform):
+            place = render(("apps", name, "app_id"))
+            yield f"{place}: {app.app_id} looks like an app id of {owner}, not of {app.platform}"

@@ -170,6 +170,36 @@ def test_warnings_come_from_files_and_settings(tmp_path: Path) -> None:
     ]
 
 
+def test_tls_files_are_opened_as_at_start_up(tmp_path: Path) -> None:
+    """A missing one and one that holds nothing are told in one list, each on its line."""
+    (tmp_path / "rubbish").write_text("rubbish")
+    text = SMALL + (
+        "upstreams:\n"
+        "  u:\n"
+        "    targets: ['https://a']\n"
+        "    tls:\n"
+        "      ca: rubbish\n"
+        "      cert: missing\n"
+        "      key: missing\n"
+    )
+    found = problems(write(tmp_path, text))
+    assert [(one.line, one.path) for one in found] == [
+        (6, "upstreams.u.tls.ca"),
+        (7, "upstreams.u.tls.cert"),
+        (8, "upstreams.u.tls.key"),
+    ]
+
+
+def test_a_store_nobody_can_open_is_warned_of(tmp_path: Path) -> None:
+    """A warning, for a check may run elsewhere; Redis has no file."""
+    (tmp_path / "data").mkdir()
+    path = write(tmp_path, SMALL + "session: {store: 'sqlite:data'}\n")
+    [told] = load(path, {}).warnings
+    assert told == f"session.store: {tmp_path / 'data'} is a folder, where a file belongs"
+    path = write(tmp_path, SMALL + "session: {store: 'redis://r'}\n")
+    assert load(path, {}).warnings == ()
+
+
 _WORDS = st.sampled_from(
     ("apps", "routes", "server", "session", "environment", "development", "secret", "file", "env")
 )

@@ -127,6 +127,40 @@ def test_a_broken_file_has_one_problem(text: str, line: int | None, why: str) ->
     assert caught.value.line == line, why
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ("a: 1\n\tb: 2", 2, "a line that begins with one"),
+        ("a:\n  b: 1\n \tc: 2", 3, "one behind a space"),
+        ("a:\tb", 1, "one behind a colon"),
+        ("a: |\n\ttext", 2, "one in a block of text"),
+        ("\ufeffa:\n\tb: 1", 2, "behind a byte order mark"),
+    ],
+)
+def test_a_tab_is_named(text: str, line: int, why: str) -> None:
+    """An operator cannot see it; what to write instead is told."""
+    with pytest.raises(TreeError) as caught:
+        read(text)
+    assert (caught.value.found, caught.value.line) == ("a tab", line), why
+    assert caught.value.allowed.startswith("spaces: indent with them")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a: %x", "character '%' that cannot start any token"),
+        ("a: *bc", "undefined alias …"),
+        ("a: 1\n---\nb: 2", "another document"),
+        ("a: b: c", "broken YAML: mapping values are not allowed here"),
+    ],
+)
+def test_the_parser_s_words_follow_found(text: str, found: str) -> None:
+    """The report begins with "found": it does not stand there twice."""
+    with pytest.raises(TreeError) as caught:
+        read(text)
+    assert caught.value.found == found
+
+
 def test_an_alias_bomb_is_bounded() -> None:
     """Ten lines do not become a billion values (attacks.md X3)."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]

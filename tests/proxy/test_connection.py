@@ -191,6 +191,18 @@ async def test_a_bad_chunk_never_looks_whole(running: RunningGateway, sent: byte
     await assert_goes_on(service, await connect(running.port))
 
 
+async def test_a_bad_chunk_right_behind_the_head(running: RunningGateway) -> None:
+    """The head was whole, so the client is cut off, with or without a byte of it."""
+    service, client, peer = await begin(running)
+    await peer.send(OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
+    received, is_reset = await read_rest(client)
+    assert is_reset
+    assert b"HTTP/1.1 5" not in received
+    await peer.rest()
+    await client.close()
+    await assert_goes_on(service, await connect(running.port))
+
+
 @pytest.mark.parametrize(
     "rubbish",
     [

@@ -92,6 +92,28 @@ async def test_unread_bytes_spoil_a_connection(upstream: RawUpstream) -> None:
     pool.close()
 
 
+async def test_unsent_bytes_spoil_a_connection(upstream: RawUpstream) -> None:
+    """A service that answers without reading would take the rest for the next request."""
+
+    async def answer_first(_: object, reader: object, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined] # every socket's has it
+        writer.write(OK)
+        await writer.wait_closed()
+
+    upstream.script = answer_first
+    pool = pool_to(upstream)
+    connection = await pool.acquire()
+    connection.begin("POST")
+    connection.write(bytes(16 * 1024 * 1024))
+    await connection.head
+    while connection.take_or_fail() is not None or not connection.is_complete:
+        await connection.wait()
+    assert connection.unsent_bytes
+    pool.release(connection)
+    assert pool.idle == 0
+    pool.close()
+
+
 async def test_the_youngest_is_taken_first(upstream: RawUpstream) -> None:
     """The others may then grow old and be closed."""
     pool = pool_to(upstream)

@@ -1,10 +1,12 @@
 """Request bodies that break off, misbehave, grow too large or come too slowly."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
 
+from gateway.proxy.connection import UpstreamConnection
 from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.raw import OK, RawClient, connect
 from tests.support.wire import Peer, Service, held_bytes, read_rest
@@ -308,21 +310,25 @@ async def test_a_service_that_takes_nothing_of_the_body_is_a_504(tmp_path: Path)
         client.writer.transport.abort()
 
 
-async def test_a_service_that_takes_the_body_slowly_is_waited_for(tmp_path: Path) -> None:
-    """As long as some of it moves, `idle` does not count."""
-    changes = {"upstreams": {"main": {"timeouts": {"idle": "300ms"}}}}
-    size = 16 * MIB
-    async with run_gateway(tmp_path, changes) as gateway:
-        service, client = Service(gateway.upstream), await connect(gateway.port)
-        await client.send(SIZED.replace(b": 10", b": %d" % size))
-        peer = await service.accept()
-        await peer.head()
-        sending = asyncio.create_task(client.send(bytes(size)))
-        left = size
-        while left:
-            left -= len(await peer.reader.read(MIB))
+async def test_a_service_that_takes_the_body_slowly_is_waited_for() -> None:
+    """Much longer than `stall_s`, as long as some of it moves."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 128 * 1024)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        made = await loop.create_connection(lambda: UpstreamConnection(loop), "127.0.0.1", port)
+        connection, (service, _) = made[1], listening.accept()
+        connection.begin("POST")
+        connection.write(bytes(16 * MIB))
+        assert connection.is_writing_paused
+        began_s = loop.time()
+        draining = asyncio.create_task(connection.drain(0.2))
+        while not draining.done():
             await asyncio.sleep(0.01)
-        await sending
-        await peer.send(OK)
-        assert (await client.answer()).body == b"ok"
-        await client.close()
+            await asyncio.to_thread(service.recv, 256 * 1024)
+        await draining
+        assert loop.time() - began_s > 0.2
+        connection.abort()
+        service.close()

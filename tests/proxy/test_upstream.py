@@ -173,21 +173,26 @@ async def test_what_may_have_had_an_effect_is_never_sent_twice(
 
 
 async def test_a_stale_connection_costs_a_get_nothing(running: RunningGateway) -> None:
-    """The service closes just as a request goes out on a pooled connection."""
-    service, client = Service(running.upstream), await connect(running.port)
-    await client.send(GET)
-    peer = await service.accept()
-    await peer.head()
-    await peer.send(OK)
-    assert (await client.answer()).body == b"ok"
-    await client.send(GET)
-    await peer.head()
-    peer.abort()
+    """The service closes just as a request goes out; other idle connections may be as stale."""
+    service = Service(running.upstream)
+    clients = [await connect(running.port) for _ in range(2)]
+    peers = []
+    for client in clients:
+        await client.send(GET)
+        peers.append(peer := await service.accept())
+        await peer.head()
+    for client, peer in zip(clients, peers, strict=True):
+        await peer.send(OK)
+        assert (await client.answer()).body == b"ok"
+    await clients[0].send(GET)
+    await peers[1].head()  # the youngest
+    peers[1].abort()
     fresh = await service.accept()
     await fresh.head()
     await fresh.send(OK)
-    assert (await client.answer()).body == b"ok"
-    await client.close()
+    assert (await clients[0].answer()).body == b"ok"
+    for client in clients:
+        await client.close()
 
 
 async def test_no_retry_where_none_is_wanted(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The SQLite file: whose it is, what is refused, and what a commit survives."""
 
+import errno
 import sqlite3
 import stat
 from contextlib import closing
@@ -80,18 +81,28 @@ async def test_corrupt(tmp_path: Path) -> None:
 
 
 async def test_directory_in_its_place(tmp_path: Path) -> None:
-    """A directory where the file should be is refused in words, without naming the path."""
+    """A directory where the file should be is refused in words, which name it."""
     path = tmp_path / "gateway.db"
     path.mkdir()
-    detail = await refusal(path)
-    assert "unable to open database file" in detail
-    assert str(tmp_path) not in detail
+    assert f"{path}: unable to open database file" in await refusal(path)
 
 
 async def test_file_in_place_of_its_directory(tmp_path: Path) -> None:
-    """A file where the directory should be is refused in words."""
+    """A file where the directory should be is refused in words, which name that file."""
     (tmp_path / "data").touch()
-    assert "File exists" in await refusal(tmp_path / "data" / "gateway.db")
+    detail = await refusal(tmp_path / "data" / "gateway.db")
+    assert f"{tmp_path / 'data'}: File exists" in detail
+
+
+def test_kind_of_fault_is_kept(tmp_path: Path) -> None:
+    """Naming the file changes neither the class nor the number of what the system says."""
+    (tmp_path / "data").touch()
+    with pytest.raises(FileExistsError) as caught:
+        prepare(tmp_path / "data" / "gateway.db")
+    assert caught.value.errno == errno.EEXIST
+    (tmp_path / "gateway.db").mkdir()
+    with pytest.raises(sqlite3.OperationalError):
+        prepare(tmp_path / "gateway.db")
 
 
 async def test_damaged_while_open(sqlite_store: SqliteStore) -> None:

@@ -15,65 +15,6 @@ def warnings(raw: Raw) -> list[str]:
     return list(advise(build(raw)))
 
 
-def route(path: str, session: str = "required", host: str | None = None) -> Raw:
-    """Make a route to the echo service."""
-    return {"path": path, "upstream": "echo", "session": session, "host": host}
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "is_named"),
-    [
-        (route("/api/"), route("/api/public/", "none"), True),
-        (route("/api/"), route("/api/x", "none"), True),
-        (route("/api/"), route("/apix", "none"), False),
-        (route("/api/x"), route("/api/", "none"), False),
-        (route("/api/", "optional"), route("/api/x", "none"), False),
-        (route("/api/"), route("/api/x", "optional"), False),
-        (route("/api/", host="a.b"), route("/api/x", "none", "a.b"), True),
-        (route("/api/", host="a.b"), route("/api/x", "none", "c.d"), False),
-        (route("/api/", host="a.b"), route("/api/x", "none"), False),
-        (route("/api/"), route("/", "none", "a.b"), True),
-        (route("/api/"), route("/api/x", "none", "a.b"), True),
-    ],
-)
-def test_a_public_route_inside_a_required_one_is_named(
-    first: Raw, second: Raw, is_named: bool, dev: Dev
-) -> None:
-    """Routes that name a host come before those that name none (attacks.md X7)."""
-    found = warnings(dev(routes=[first, second]))
-    assert [("is public inside" in warning) for warning in found] == [True] * is_named
-
-
-@pytest.mark.parametrize(
-    ("path", "endpoint"),
-    [
-        ("/login", "endpoints.login[0]"),
-        ("/login/", "endpoints.login[0]"),
-        ("/api/v1/registers/baidu_program/key1", "endpoints.login[1]"),
-        ("/api/v1/registers/alipay_program/key1", None),
-        ("/logout", "endpoints.logout"),
-        ("/session/renew", "endpoints.session"),
-        ("/session/other", None),
-        ("/ping", "server.health_path"),
-        ("/decrypt", None),
-        ("/", None),
-    ],
-)
-def test_a_route_an_endpoint_answers_is_named(path: str, endpoint: str | None, dev: Dev) -> None:
-    """Endpoints come first; those not built yet answer nothing."""
-    found = warnings(dev(routes=[route(path)], server={"health_path": "/ping"}))
-    expected = [] if endpoint is None else [endpoint]
-    assert [warning.split("answered by ")[1].split(",")[0] for warning in found] == expected
-
-
-def test_endpoints_of_other_hosts_shadow_nothing(dev: Dev) -> None:
-    """A route without host is shadowed on the endpoints' hosts."""
-    hosts: Raw = {"hosts": ["a.b"]}
-    assert not warnings(dev(endpoints=hosts, routes=[route("/login", host="c.d")]))
-    assert warnings(dev(endpoints=hosts, routes=[route("/login", host="a.b")]))
-    assert warnings(dev(endpoints=hosts, routes=[route("/login")]))
-
-
 @pytest.mark.parametrize("host", ["169.254.169.254", "100.100.100.200", "[fd00:ec2::254]"])
 def test_a_metadata_service_is_named(host: str, dev: Dev) -> None:
     """There a cloud hands out credentials (attacks.md X4)."""
@@ -92,3 +33,71 @@ def test_a_login_path_without_app_is_named(dev: Dev) -> None:
     """It works only where the platform has one app."""
     found = warnings(dev(endpoints={"login": ["/login", "/in/{platform}", "/in/{app_id}"]}))
     assert found == ["endpoints.login[1]: /in/{platform} does not hold {app_id}"]
+
+
+@pytest.mark.parametrize(
+    ("secret", "is_named", "why"),
+    [
+        ("$WECHAT_APP_SECRET", True, "as a shell writes it"),
+        ("%WECHAT_APP_SECRET%", True, "as Windows does"),
+        ("$(WECHAT_APP_SECRET)", True, "as Kubernetes does"),
+        ("$hunter2", True, "a name in lower case"),
+        ("hunter2", False, "a secret"),
+        ("hunter2$WECHAT", False, "a secret with the sign in it"),
+        ("$2b$12$x", False, "a secret with several"),
+        ("%hunter2", False, "half a name"),
+        ("$${NAME}", False, "what an operator wrote by intention"),
+    ],
+)
+def test_a_secret_like_a_variable_is_named(secret: str, is_named: bool, why: str, dev: Dev) -> None:
+    """Everywhere a secret may stand, without its text: it may be one after all."""
+    app: Raw = {"platform": "wechat", "app_id": "wx1", "secret": "s", "next_secret": secret}
+    found = warnings(dev(apps={"shop": app}))
+    assert [warning.split(":")[0] for warning in found] == ["apps.shop.next_secret"] * is_named, why
+    assert all("did you mean ${NAME} or {env: NAME}?" in warning for warning in found)
+    assert not any(secret in warning for warning in found)
+
+
+def test_keys_tokens_and_the_store_s_password_are_looked_at_too(dev: Dev) -> None:
+    """Each at its place."""
+    variable = "$A_NAME_OF_AT_LEAST_32_CHARACTERS"
+    token: Raw = {"name": "ops", "token": variable, "scopes": ["read"]}
+    session: Raw = {
+        "signing_keys": ["k" * 32, variable],
+        "store": "redis://gateway:$REDIS_PASSWORD@redis",
+    }
+    found = warnings(dev(admin={"tokens": [token]}, session=session))
+    assert [warning.split(":")[0] for warning in found] == [
+        "admin.tokens[0].token",
+        "session.signing_keys[1]",
+        "session.store",
+    ]
+    assert "REDIS_PASSWORD" not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("platform", "app_id", "owner"),
+    [
+        ("wechat", "wx1", None),
+        ("wechat", "tt1", "douyin"),
+        ("wechat", "ks1", "kuaishou"),
+        ("douyin", "tt1", None),
+        ("douyin", "wx1", "wechat"),
+        ("douyin", "ks1", "kuaishou"),
+        ("kuaishou", "ks1", None),
+        ("kuaishou", "wx1", "wechat"),
+        ("kuaishou", "other", None),
+    ],
+)
+def test_an_app_id_of_another_platform_is_named(
+    platform: str, app_id: str, owner: str | None, dev: Dev
+) -> None:
+    """A known prefix at the wrong platform; an unknown one says nothing."""
+    apps: Raw = {"shop": {"platform": platform, "app_id": app_id, "secret": "s"}}
+    text = f"apps.shop.app_id: {app_id} looks like an app id of {owner}, not of {platform}"
+    assert warnings(dev(apps=apps)) == ([] if owner is None else [text])
+
+
+def test_an_app_key_may_begin_with_anything(dev: Dev) -> None:
+    """Baidu's are random letters and digits."""
+    assert not warnings(dev(apps={"shop": {"platform": "baidu", "app_key": "wxa1", "secret": "s"}}))

@@ -92,6 +92,24 @@ def test_a_wrong_store_is_refused_unseen(value: object, why: str) -> None:
     assert "hunter2" not in f"{caught.value.allowed}{caught.value.found}", why
 
 
+@pytest.mark.parametrize(
+    ("value", "found", "why"),
+    [
+        ("sqlite:///abs/x.db", "'sqlite:///abs/x.db'", "a path is no secret"),
+        ("sqlite:", "'sqlite:'", "nor is none"),
+        ("sqlite::memory:", "'sqlite::memory:'", "nor this"),
+        ("sqlite:a.db?key=hunter2", "'sqlite:a.db?…'", "but an option may be one"),
+        ("sqlite://me:hunter2@a/b", "'sqlite://***@a/b'", "and so may a password"),
+    ],
+)
+def test_a_wrong_sqlite_store_is_shown(value: str, found: str, why: str) -> None:
+    """With both ways to write a path."""
+    with pytest.raises(RefusedError) as caught:
+        parse_store(value, BASE)
+    assert caught.value.found == found, why
+    assert "sqlite:data/gateway.db or sqlite:/" in caught.value.allowed
+
+
 def test_tls_files_may_be_named_for_rediss() -> None:
     """A private authority is common inside a company."""
     url = "rediss://redis/1?ssl_ca_certs=/etc/ca.pem"
