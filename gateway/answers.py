@@ -55,7 +55,8 @@ class Written(web.StreamResponse):
             return
         if (transport := request.transport) is not None:
             if transport.can_write_eof():
-                transport.write_eof()
+                with contextlib.suppress(OSError):  # it is gone already
+                    transport.write_eof()
             await _read_on(request.content)
 
 

@@ -247,13 +247,13 @@ async def test_tls_to_a_service_arrives(tmp_path: Path) -> None:
 
 
 def test_tls_files_that_are_none_end_the_start(tmp_path: Path) -> None:
-    """Before anything listens."""
-    for name in ("cert.pem", "key.pem"):
-        (tmp_path / name).write_text("rubbish")
-        (tmp_path / name).chmod(0o600)
+    """Before anything listens, also when they were good while the settings were checked."""
+    write_certificate(tmp_path)
     tls = {"ca": "cert.pem", "cert": "cert.pem", "key": "key.pem"}
     changes = {"upstreams": {"main": {"targets": ["https://10.0.0.1"], "tls": tls}}}
     built = settings(tmp_path, changes)
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("rubbish")
     with pytest.raises(ssl.SSLError):
         build_upstreams(built)
 

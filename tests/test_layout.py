@@ -10,6 +10,19 @@ NO_TESTS_OF_THEIR_OWN = {
     "clock.py": "one line that reads the wall clock; everything else has a clock passed in",
 }
 NO_MODULE_OF_THEIR_OWN = {
+    **{
+        f"aiohttp_behaviours/test_{name}.py": "what aiohttp does by itself, and what we make of it"
+        for name in (
+            "bad_chunk",
+            "cancellation",
+            "expect",
+            "parser_defaults",
+            "reuse_port",
+            "second_answer",
+            "set_parser",
+            "shutdown",
+        )
+    },
     "test_bad_input.py": "every kind of bad input of the first issue, over the whole gateway",
     "test_config_examples.py": "the settings files of the repository",
     "test_docs.py": "the documents",

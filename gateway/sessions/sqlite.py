@@ -155,7 +155,7 @@ def _opened(thread: SqliteThread | None) -> SqliteThread:
 
 
 def _reason(error: Exception) -> str:
-    """What the system or SQLite says, without the path, which is the operator's own."""
+    """What the system or SQLite says; it names the file, and only whoever starts us reads it."""
     return (error.strerror or "no answer") if isinstance(error, OSError) else str(error)
 
 
