@@ -1,13 +1,18 @@
 """Says what would become of a request, sending nothing: the same steps as `entry`, in order."""
 
+import asyncio
 from dataclasses import dataclass
+
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import HttpRequestParser
 
 from gateway.access import Access
 from gateway.admission import AdmissionLimits, RawRequest, admit
 from gateway.clients import Trust
 from gateway.endpoints.table import Endpoints
 from gateway.errors import GatewayError
-from gateway.protocol import MAX_FIELDS, ProtocolLimits
+from gateway.protocol import MAX_FIELDS, ProtocolLimits, refusal_of
 from gateway.proxy.head import Outgoing, build_request
 from gateway.proxy.upload import body_limit, check_length
 from gateway.routing import Route
@@ -16,13 +21,17 @@ from gateway.sessions.model import Session
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What would happen. Exactly one of `refusal`, `endpoint`, `outgoing`, or a `respond` route."""
+    """What would happen. Exactly one of `refusal`, `endpoint`, `outgoing`, or a `respond` route.
+
+    `hosts` are the values that `Host` may have, where it is the chosen target's.
+    """
 
     route: Route | None = None
     session: Session | None = None
     refusal: GatewayError | None = None
     endpoint: str | None = None
     outgoing: Outgoing | None = None
+    hosts: tuple[str, ...] = ()
 
     @property
     def decision(self) -> str:
@@ -40,7 +49,8 @@ class Explanation:
 class ExplainParts:
     """What the proxy itself decides with.
 
-    `upstream_hosts` says for each upstream what replaces the client's `Host`, or None.
+    `upstream_hosts` says for each upstream what may replace the client's `Host`: nothing, or that
+    of the target that is chosen.
     """
 
     access: Access
@@ -49,7 +59,7 @@ class ExplainParts:
     limits: AdmissionLimits
     body_bytes: int
     cookie_name: str | None
-    upstream_hosts: dict[str, str | None]
+    upstream_hosts: dict[str, tuple[str, ...]]
 
 
 async def explain(raw: RawRequest, request_id: str, parts: ExplainParts) -> Explanation:
@@ -71,24 +81,34 @@ async def explain(raw: RawRequest, request_id: str, parts: ExplainParts) -> Expl
         if grant.route.upstream is None:
             return Explanation(route=route, session=grant.session)
         check_length(admitted, body_limit(grant.route, parts.body_bytes))
-        upstream_host = parts.upstream_hosts[grant.route.upstream]
-        outgoing = build_request(admitted, grant, parts.cookie_name, upstream_host)
+        hosts = parts.upstream_hosts[grant.route.upstream]
+        outgoing = build_request(admitted, grant, parts.cookie_name, hosts[0] if hosts else None)
     except GatewayError as error:
         return Explanation(route=route, refusal=error)
-    return Explanation(route=route, session=grant.session, outgoing=outgoing)
+    return Explanation(route=route, session=grant.session, outgoing=outgoing, hosts=hosts)
 
 
 def _parse(raw: RawRequest, limits: AdmissionLimits) -> None:
-    """Refuse what the parser refuses for its size, before anything else is looked at.
+    """Give the head to aiohttp's own parser, which refuses before anything else is looked at.
 
-    Raises: GatewayError target_too_long, headers_too_large.
+    Raises: GatewayError, as `gateway.protocol` answers.
     """
     bounds = ProtocolLimits(limits.headers_bytes, limits.target_bytes)
-    if len(raw.target) > bounds.line_bytes:
-        raise GatewayError("target_too_long")
-    is_large = any(len(name) + len(value) > bounds.field_bytes for name, value in raw.fields)
-    if is_large or len(raw.fields) > MAX_FIELDS:
-        raise GatewayError("headers_too_large", f"too large, or more than {MAX_FIELDS} fields")
+    loop = asyncio.get_running_loop()
+    parser = HttpRequestParser(
+        BaseProtocol(loop),
+        loop,
+        limits.headers_bytes,
+        max_line_size=bounds.line_bytes,
+        max_field_size=bounds.field_bytes,
+        max_headers=MAX_FIELDS,
+    )
+    line = f"{raw.method} {raw.target} HTTP/{raw.version[0]}.{raw.version[1]}\r\n"
+    head = line.encode("utf-8", "surrogateescape")
+    try:
+        parser.feed_data(head + b"".join(b"%b: %b\r\n" % field for field in raw.fields) + b"\r\n")
+    except HttpProcessingError as error:
+        raise refusal_of(error, error.message, bounds) from None
 
 
 def describe(explanation: Explanation) -> str:
@@ -103,6 +123,8 @@ def describe(explanation: Explanation) -> str:
     if explanation.outgoing is not None:
         outgoing = explanation.outgoing
         lines.append(f"sends     {outgoing.method} {outgoing.target}")
+        if len(explanation.hosts) > 1:
+            lines.append(f"Host is    that of the target chosen: {', '.join(explanation.hosts)}")
         lines += [f"          {_shown(name)}: {_shown(value)}" for name, value in outgoing.fields]
     return "\n".join(lines)
 

@@ -64,7 +64,7 @@ async def open_explain_parts(settings: Settings, clock: Clock) -> AsyncIterator[
             limits=build_admission_limits(settings),
             body_bytes=settings.server.limits.body,
             cookie_name=cookie_name(settings),
-            upstream_hosts={n: _upstream_host(u) for n, u in settings.upstreams.items()},
+            upstream_hosts={n: _upstream_hosts(u) for n, u in settings.upstreams.items()},
         )
     finally:
         await store.close()
@@ -74,6 +74,8 @@ async def _exchange_nothing(app: PlatformApp, codes: LoginCodes) -> PlatformIden
     raise GatewayError("internal_error", "explaining a login exchanges nothing")
 
 
-def _upstream_host(settings: UpstreamSettings) -> str | None:
-    """What replaces the client's `Host`; the first target stands for all."""
-    return None if settings.host_header == "client" else settings.targets[0].authority
+def _upstream_hosts(settings: UpstreamSettings) -> tuple[str, ...]:
+    """What may replace the client's `Host`: one for each target, in order."""
+    if settings.host_header == "client":
+        return ()
+    return tuple(dict.fromkeys(target.authority for target in settings.targets))

@@ -277,15 +277,19 @@ class GatewayProtocol(RequestHandler):
         if status != 400:  # a handler's exception: ours handles all of its own
             logger.error("unexpected failure: %s", type(exc).__name__)
             return self._server.refuse(request, GatewayError("internal_error"))
-        return self._server.refuse(request, self._explain(exc, message))
+        return self._server.refuse(request, refusal_of(exc, message, self._server.limits))
 
-    def _explain(self, exc: BaseException | None, message: str | None) -> GatewayError:
-        if isinstance(exc, HeadTooLargeError):
-            limit_bytes = self._server.limits.headers_bytes
-            return GatewayError("headers_too_large", f"the headers exceed {limit_bytes} bytes")
-        if isinstance(exc, LineTooLong):
-            is_target = self._server.limits.line_bytes in exc.args[1:]
-            return GatewayError("target_too_long" if is_target else "headers_too_large")
-        if message == "Too many headers received":
-            return GatewayError("headers_too_large", f"more than {MAX_FIELDS} header fields")
-        return GatewayError("bad_request", "this is not well-formed HTTP/1.1")
+
+def refusal_of(
+    exc: BaseException | None, message: str | None, limits: ProtocolLimits
+) -> GatewayError:
+    """Say what a parser's refusal becomes, without a byte of what it refused."""
+    if isinstance(exc, HeadTooLargeError):
+        detail = f"the headers exceed {limits.headers_bytes} bytes"
+        return GatewayError("headers_too_large", detail)
+    if isinstance(exc, LineTooLong):
+        is_target = exc.args[1] == limits.line_bytes  # (the line's beginning, the bound, the size)
+        return GatewayError("target_too_long" if is_target else "headers_too_large")
+    if message == "Too many headers received":
+        return GatewayError("headers_too_large", f"more than {MAX_FIELDS} header fields")
+    return GatewayError("bad_request", "this is not well-formed HTTP/1.1")

@@ -160,7 +160,7 @@ async def test_cutting_off_is_a_reset() -> None:
 
 # -- waiting for the client -----------------------------------------------------------------------
 
-SIZE = 16 * 1024 * 1024
+SIZE = 8 * 1024 * 1024
 
 
 async def deaf_client(port: int) -> RawClient:

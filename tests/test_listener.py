@@ -131,6 +131,24 @@ def test_a_request_already_sent_when_draining_begins_is_answered(
     play(scenario)
 
 
+def test_draining_may_begin_at_any_moment(play: Callable[[Scenario], None]) -> None:
+    """A request that the service has seen is answered, however fresh it is."""
+
+    async def scenario(folder: Path) -> None:
+        for turns in range(16):
+            async with run_gateway(folder) as gateway:
+                client = await connect(gateway.port)
+                client.writer.write(GET)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await gateway.gateway.listener.close()
+                received, _ = await read_rest(client)
+                assert received.endswith(b"ok") == bool(gateway.upstream.requests)
+                await client.close()
+
+    play(scenario)
+
+
 def test_draining_ends_in_time(play: Callable[[Scenario], None]) -> None:
     """What is still open after `shutdown` is cut, so that nobody takes half for a whole."""
 

@@ -39,11 +39,16 @@ def is_usable_code(code: str | None) -> bool:
 
 
 def optional_id(value: object, name: str) -> str | None:
-    """Return an id that may be missing; an empty text is a missing one.
+    """Return an id that may be missing, or None; one that is not usable is a missing one.
 
-    Raises: GatewayError (platform_error) when it is there and not usable.
+    An openid is enough to log in (design section 4), and the code is used up by now.
     """
-    return None if value is None or value == "" else check_openid(value, name)
+    if value is None or value == "":
+        return None
+    try:
+        return check_openid(value, name)
+    except GatewayError:
+        return None
 
 
 def session_key(value: object) -> str | None:

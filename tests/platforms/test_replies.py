@@ -55,13 +55,12 @@ def test_a_code_is_required() -> None:
     assert "an0nym0us" not in str(caught.value)
 
 
-def test_an_optional_id_may_be_missing_but_not_wrong() -> None:
-    """Empty counts as missing."""
+def test_an_optional_id_that_is_wrong_is_missing() -> None:
+    """So is an empty one: an openid is enough to log in."""
     assert optional_id(None, "unionid") is None
     assert optional_id("", "unionid") is None
     assert optional_id("u-1", "unionid") == "u-1"
-    with pytest.raises(GatewayError, match="unionid"):
-        optional_id("u,1", "unionid")
+    assert optional_id("u,1", "unionid") is None
 
 
 @pytest.mark.parametrize(

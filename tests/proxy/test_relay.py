@@ -106,8 +106,8 @@ async def test_answers_of_our_own_wait_for_the_client_too(tmp_path: Path) -> Non
         client.writer.transport.pause_reading()  # type: ignore[attr-defined] # sockets have it
         request = b"GET /big HTTP/1.1\r\nHost: gw\r\n\r\n"
         sending = asyncio.create_task(client.send(request * 20000))
-        for _ in range(20):
-            await asyncio.sleep(0.005)
+        for _ in range(5):
+            await asyncio.sleep(0.02)
             assert held_bytes() < 2 * MIB
         while gateway.log_lines()[-1]["error"] is None:  # noqa: ASYNC110 - the log tells nobody
             await asyncio.sleep(0.01)

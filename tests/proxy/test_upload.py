@@ -110,6 +110,18 @@ async def test_a_bad_chunk_is_a_400_and_no_whole_body(running: RunningGateway, b
     await assert_goes_on(running, service)
 
 
+async def test_a_400_is_read_by_a_client_that_is_still_sending(running: RunningGateway) -> None:
+    """What comes behind the bad chunk is read to no end, so that no reset takes our answer away."""
+    _, client, peer = await begin(running, CHUNKED)
+    await client.send(b"zz\r\n")
+    assert b"0\r\n\r\n" not in await peer.rest()  # it is refused by now
+    for _ in range(16):
+        await client.send(bytes(MIB // 16))
+    assert problem(await client.answer())["code"] == "bad_request"
+    assert await client.is_closed()
+    await client.close()
+
+
 async def test_a_bad_chunk_with_its_head_never_reaches_the_service(
     running: RunningGateway,
 ) -> None:

@@ -15,7 +15,19 @@ BODY_LIMIT_BYTES = 1024
 # (RFC 9110 5.3), of which these are used here:
 SINGLE = ("content-type:",)
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
+METHODS = [
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "OPTIONS",
+    "TRACE",
+    "PROPFIND",
+    "FOO",
+    "TRACK",
+]
 LONG_QUERY = "?" + "q" * 9000
 GOOD_PATHS = [
     "/api/orders/1",
