@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from time import perf_counter
 
 from aiohttp import web
 
@@ -61,6 +62,7 @@ class Entry:
             return written
         except (asyncio.CancelledError, ConnectionError, TimeoutError) as error:
             visit.status = visit.status or CLIENT_CLOSED
+            visit.sent_bytes = max(0, request.writer.output_size - visit.head_bytes)
             visit.error = visit.error or self._why(error)
             cut_off(request)
             raise
@@ -130,7 +132,7 @@ class Entry:
             answer = _identified(grant.route.respond, admitted.request_id)
             return write_answer(request, answer, keep_alive=keeps_alive())
         visit.upstream = grant.route.upstream
-        return await self._parts.proxy.forward(request, admitted, grant, keeps_alive)
+        return await self._parts.proxy.forward(request, admitted, grant, keeps_alive, visit)
 
     # -- refuse, record -------------------------------------------------------------------------
 
@@ -155,7 +157,7 @@ class Entry:
     def _begin(self, request: web.BaseRequest) -> Visit:
         return Visit(
             started_at=self._parts.clock(),
-            began_s=asyncio.get_running_loop().time(),
+            began_s=perf_counter(),
             request_id=self._parts.new_request_id(),
             method=request.method,
             path=request.raw_path.partition("?")[0],
@@ -164,7 +166,7 @@ class Entry:
 
     def _log(self, visit: Visit) -> None:
         if self._parts.log is not None:
-            visit.ended_s = asyncio.get_running_loop().time()
+            visit.ended_s = perf_counter()  # the loop's own time stands still within a turn
             self._parts.log.write(visit)
 
 

@@ -23,7 +23,10 @@ CLIENT_CLOSED = 499
 
 @dataclass(slots=True)
 class Visit:
-    """One request as its log line will tell it; filled in along the way. Times in seconds."""
+    """One request as its log line will tell it; filled in along the way. Times in seconds.
+
+    `sent_bytes` is the body's; `head_bytes`, not told, helps to count a body that was cut off.
+    """
 
     started_at: float
     began_s: float
@@ -33,6 +36,7 @@ class Visit:
     route: str = "-"
     status: int = 0
     sent_bytes: int = 0
+    head_bytes: int = 0
     ended_s: float = 0.0
     client: str = "-"
     platform: str | None = None

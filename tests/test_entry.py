@@ -1,11 +1,13 @@
 """The public listener end to end: a login, a proxied call, a refusal."""
 
+import asyncio
+import contextlib
 import json
 
 import pytest
 
 from tests.support.gateway import APPS, RunningGateway, problem
-from tests.support.raw import connect
+from tests.support.raw import RawUpstream, connect, read_head
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -205,3 +207,33 @@ async def test_the_log_says_why_a_request_was_refused(running: RunningGateway) -
     assert (failed["platform"], failed["app"]) == ("wechat", "shop-wechat")
     assert (failed["error"], failed["platform_code"]) == ("platform_config", 40125)
     assert "secret is invalid" in str(failed["detail"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "sent_bytes"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", 3),
+        (b"HTTP/1.1 206 Partial Content\r\nContent-Length: 10\r\n\r\n", 0),
+    ],
+)
+async def test_an_answer_that_is_cut_off_is_logged_as_it_went_out(
+    running: RunningGateway, answer: bytes, sent_bytes: int
+) -> None:
+    """The status the client read, the bytes it was given, and that they were not all."""
+
+    async def break_off(
+        _: RawUpstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await read_head(reader)
+        writer.write(answer)
+        await writer.drain()
+
+    running.upstream.script = break_off
+    client = await connect(running.port)
+    await client.send(b"GET /public/x HTTP/1.1\r\nHost: gw\r\n\r\n")
+    with contextlib.suppress(ConnectionError):
+        await client.reader.read()
+    await client.close()
+    (line,) = running.log_lines()
+    assert (line["status"], line["bytes"]) == (int(answer.split()[1]), sent_bytes)
+    assert line["error"] == "answer_cut_off"

@@ -1,5 +1,6 @@
 """`POST /login` and its alias path: one code becomes one session (design section 4)."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from gateway.platforms.base import Exchange, LoginCodes, PlatformApp, PlatformId
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.service import Issued, NewLogin, SessionService
 
+logger = logging.getLogger(__name__)
 MAX_FIELD_CHARACTERS = 2048
 """Codes are 32 to some hundred characters; Baidu's federated ones are the longest."""
 
@@ -54,10 +56,18 @@ class Login:
         codes = LoginCodes(fields.code, fields.anonymous_code)
         if codes.code is None and codes.anonymous_code is None:
             raise GatewayError("bad_request", "send the platform's login code in `code`")
-        identity = await self._exchange(app, codes)
+        identity = await self._ask_platform(app, codes)
         issued = await self._sessions.create(_new_login(app, identity))
         await call.new_session()  # never the one the client came with (S9)
         return web.json_response(self._describe(issued)), issued.session
+
+    async def _ask_platform(self, app: PlatformApp, codes: LoginCodes) -> PlatformIdentity:
+        try:
+            return await self._exchange(app, codes)
+        except GatewayError as error:
+            if error.code == "platform_config":  # every login fails until somebody acts
+                logger.error("app %s: %s", app.name, error)  # noqa: TRY400 - no traceback: it may name a URL
+            raise
 
     def _describe(self, issued: Issued) -> dict[str, object]:
         return {"token": issued.token, "token_type": "Bearer", **self._show(issued.session)}

@@ -14,6 +14,7 @@ from gateway.access import Grant
 from gateway.admission import Admitted
 from gateway.answers import Written, connection_field, write, write_continue
 from gateway.errors import GatewayError
+from gateway.observe import Visit
 from gateway.proxy.connection import AnswerHead, UpstreamConnection
 from gateway.proxy.head import build_answer, build_request
 from gateway.proxy.pool import Pool
@@ -51,6 +52,7 @@ class _Leg:
     grant: Grant
     upstream: Upstream
     keeps_alive: Callable[[], bool]
+    visit: Visit
     tried: list[Pool] = field(default_factory=list)
     connection: UpstreamConnection | None = None
     pump: asyncio.Task[int] | None = None
@@ -77,8 +79,9 @@ class Proxy:
         admitted: Admitted,
         grant: Grant,
         keeps_alive: Callable[[], bool],
+        visit: Visit,
     ) -> Written:
-        """Forward one request and relay its answer.
+        """Forward one request and relay its answer; `visit` learns of a head when it goes out.
 
         Raises: GatewayError body_too_large, bad_request, upstream_*, overloaded, target_refused:
         only while no byte of an answer has gone out. ConnectionError: the client got part of one.
@@ -86,7 +89,7 @@ class Proxy:
         assert grant.route.upstream is not None  # noqa: S101 - `respond` routes end before this
         upstream = self._upstreams[grant.route.upstream]
         check_length(admitted, self._body_limit(grant))
-        leg = _Leg(request, admitted, grant, upstream, keeps_alive)
+        leg = _Leg(request, admitted, grant, upstream, keeps_alive, visit)
         while True:
             try:
                 return await self._attempt(leg)
@@ -179,7 +182,7 @@ class Proxy:
         head = build_answer(
             answer, leg.admitted.request_id, self._cookie_name, field, is_chunked=is_chunked
         )
-        leg.has_answered = True
+        _note_head(leg, answer, head)
         try:
             sent_bytes = await relay(
                 leg.request,
@@ -200,7 +203,6 @@ class Proxy:
     ) -> Written:
         """Pass a validated 101 on, then bytes both ways until one side ends."""
         check_handshake(leg.admitted, answer)
-        leg.has_answered = True
         head = build_answer(
             answer,
             leg.admitted.request_id,
@@ -208,9 +210,16 @@ class Proxy:
             b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
             is_chunked=False,
         )
+        _note_head(leg, answer, head)
         write(leg.request, head)
         sent_bytes = await tunnel(leg.request, connection, _stream_idle_s(leg))
         return Written(101, keep_alive=False, sent_bytes=sent_bytes)
+
+
+def _note_head(leg: _Leg, answer: AnswerHead, head: bytes) -> None:
+    """From here on the client has an answer: it is logged as such, and a failure cuts it off."""
+    leg.has_answered = True
+    leg.visit.status, leg.visit.head_bytes = answer.status, len(head)
 
 
 def _stream_idle_s(leg: _Leg) -> float:

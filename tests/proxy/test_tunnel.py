@@ -187,6 +187,8 @@ async def test_a_service_that_ends_ends_the_client_s_side(
     else:
         peer.abort()
     assert (await read_rest(client))[0] == b""
+    line = running.log_lines()[-1]
+    assert (line["status"], line["bytes"], line["error"]) == (101, 10, None)
     await client.close()
 
 
