@@ -9,10 +9,9 @@ from types import TracebackType
 from typing import Self
 
 from gateway.access import Access
-from gateway.admin.api import AdminApi
 from gateway.admin.listener import AdminListener
 from gateway.build import (
-    build_admin_tokens,
+    build_admin_api,
     build_admission_limits,
     build_endpoints,
     build_protocol_limits,
@@ -99,10 +98,7 @@ class Gateway:
                 write_idle_s=settings.server.timeouts.write_idle,
             )
         )
-        api = AdminApi(
-            sessions, build_admin_tokens(settings), new_request_id, lambda: entry.is_draining
-        )
-        self.admin = AdminListener(api.build())
+        self.admin = AdminListener(build_admin_api(settings, sessions, lambda: entry.is_draining))
         stack.push_async_callback(self.admin.close)
         address = settings.admin.listen
         await self.admin.open(address.host, address.port, address.path)

@@ -5,11 +5,12 @@ It opens nothing; `app` does, in order.
 
 import secrets
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 from aiohttp_session import session_middleware
 
+from gateway.admin.api import AdminApi
 from gateway.admin.tokens import AdminToken, AdminTokens
 from gateway.admission import AdmissionLimits
 from gateway.clients import Trust
@@ -73,6 +74,7 @@ def build_proxy_limits(settings: Settings) -> ProxyLimits:
     return ProxyLimits(
         body_bytes=settings.server.limits.body,
         body_idle_s=timeouts.body_idle,
+        body_rate_bytes=timeouts.body_rate,
         write_idle_s=timeouts.write_idle,
     )
 
@@ -247,3 +249,11 @@ def build_admin_tokens(settings: Settings) -> AdminTokens:
             for each in settings.admin.tokens
         ]
     )
+
+
+def build_admin_api(
+    settings: Settings, sessions: SessionService, is_draining: Callable[[], bool]
+) -> AdminApi:
+    """Health, and the admin API over these sessions."""
+    apps = Apps(build_apps(settings))
+    return AdminApi(sessions, build_admin_tokens(settings), apps, new_request_id, is_draining)

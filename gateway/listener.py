@@ -7,6 +7,7 @@ in its queue (point 8).
 """
 
 import asyncio
+import errno
 from pathlib import Path
 
 from gateway.entry import Entry
@@ -34,8 +35,9 @@ class Listener:
     async def open_unix(self, path: Path) -> None:
         """Listen on a unix socket; one left behind by a killed process is replaced.
 
-        Raises: OSError.
+        Raises: OSError, also when somebody serves there.
         """
+        await _refuse_if_served(path)
         self._socket = await asyncio.get_running_loop().create_unix_server(
             self._server, path, backlog=BACKLOG
         )
@@ -52,3 +54,13 @@ class Listener:
             self._socket.close()
         self._entry.is_draining = True
         await self._server.drain(self._shutdown_s)
+
+
+async def _refuse_if_served(path: Path) -> None:
+    """Binding takes a unix socket's path away from whoever serves there; a port would be taken."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return
+    writer.close()
+    raise OSError(errno.EADDRINUSE, "address already in use", str(path))

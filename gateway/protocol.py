@@ -33,7 +33,7 @@ END_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class ProtocolLimits:
-    """Bounds of the public listener: bytes, seconds, connections per process."""
+    """Bounds of a listener: bytes, seconds, connections per process."""
 
     headers_bytes: int = 32 * 1024
     target_bytes: int = 8 * 1024
@@ -215,6 +215,8 @@ class GatewayProtocol(RequestHandler):
         if self._request_count != before:
             self._stop_head_timer()
             self._note(*self._messages[-1])
+            if self._payload is EMPTY_PAYLOAD and not data.endswith(b"\n\r\n"):
+                self._start_head_timer()  # the next head has begun in the same bytes
         elif data and was_in_head and not self._upgraded:
             self._watch_head(len(data))
 
@@ -262,6 +264,8 @@ class GatewayProtocol(RequestHandler):
         self._head_timer = None
         if self.is_idle:
             self.force_close()
+        else:
+            self._start_head_timer()  # its turn comes after the request under way
 
     def handle_error(
         self,

@@ -196,7 +196,7 @@ def spoilt(token: str) -> list[tuple[str, str]]:
     flipped = "A" if signature[0] != "A" else "B"
     return [
         (f"{body}.{flipped}{signature[1:]}", "forged: another signature"),
-        (f"gw1.x{token[5:]}", "forged: another session id"),
+        (f"gw1.{'x' if token[4] != 'x' else 'y'}{token[5:]}", "forged: another session id"),
         (token[:-1], "truncated by one"),
         (body, "truncated: no signature"),
         ("gw1.", "nothing but the prefix"),

@@ -273,11 +273,22 @@ async def test_sessions_are_built_over_the_store_given(tmp_path: Path) -> None:
 def test_admin_tokens_arrive(tmp_path: Path) -> None:
     """Name, token and scopes."""
     tokens = build_admin_tokens(settings(tmp_path))
-    assert tokens.authorize("Bearer admin-token-for-tests", "revoke") == "ops"
+    holder = tokens.identify("Bearer admin-token-for-tests")
+    holder.check("revoke")
+    assert holder.name == "ops"
     with pytest.raises(GatewayError):
-        tokens.authorize("Bearer admin-token-for-tests", "write")
+        holder.check("write")
 
 
 def test_without_a_cookie_there_is_no_name_for_one(tmp_path: Path) -> None:
     """This version keeps none."""
     assert cookie_name(settings(tmp_path)) is None
+
+
+def test_the_bounds_of_bodies_come_from_the_settings(tmp_path: Path) -> None:
+    """Each of them, so that none is a word only."""
+    limits = {"limits": {"body": "2MiB"}}
+    timeouts = {"timeouts": {"body_idle": "7s", "body_rate": "3KiB", "write_idle": "8s"}}
+    built = build_proxy_limits(settings(tmp_path, {"server": {**limits, **timeouts}}))
+    assert (built.body_bytes, built.body_idle_s) == (2 * 1024**2, 7.0)
+    assert (built.body_rate_bytes, built.write_idle_s) == (3072, 8.0)

@@ -259,6 +259,26 @@ def test_it_listens_on_a_unix_socket(play: Callable[[Scenario], None]) -> None:
     play(scenario)
 
 
+def test_a_unix_socket_that_is_served_is_not_taken_away(
+    play: Callable[[Scenario], None],
+) -> None:
+    """As a port would not be: the second start fails, the first goes on."""
+
+    async def scenario(folder: Path) -> None:
+        path = folder / "gw.sock"
+        listen = {"server": {"listen": f"unix:{path}"}}
+        async with run_gateway(folder, listen):
+            with pytest.raises(OSError, match="in use"):
+                async with run_gateway(folder, listen):
+                    pass
+            client = RawClient(*await asyncio.open_unix_connection(path))
+            await client.send(GET)
+            assert (await client.answer()).body == b"ok"
+            await client.close()
+
+    play(scenario)
+
+
 def test_an_address_that_is_taken_is_an_error_and_leaves_nothing_open(
     play: Callable[[Scenario], None],
 ) -> None:

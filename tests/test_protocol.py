@@ -43,6 +43,21 @@ async def test_a_head_has_a_deadline(tmp_path: Path, sent: bytes, is_first: bool
         await client.close()
 
 
+async def test_a_head_begun_behind_a_request_has_a_deadline(tmp_path: Path) -> None:
+    """Also when both came in the same bytes; its time runs while the request is under way (D1)."""
+    async with run_gateway(tmp_path, HASTY) as gateway:
+        service, client = Service(gateway.upstream), await connect(gateway.port)
+        await client.send(GET + b"GET /pub")
+        peer = await service.accept()
+        await peer.head()
+        await asyncio.sleep(0.12)
+        await peer.send(OK)
+        assert (await client.answer()).body == b"ok"
+        async with asyncio.timeout(2):
+            assert await client.is_closed()
+        await client.close()
+
+
 async def test_dribbling_does_not_extend_the_deadline(tmp_path: Path) -> None:
     """Each byte is not a new beginning, and others are served meanwhile (D1)."""
     async with run_gateway(tmp_path, HASTY) as gateway:

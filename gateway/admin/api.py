@@ -3,13 +3,17 @@
 Each call of the API is one line in the audit log: who, what, the answer.
 """
 
-import json
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
 
+from gateway.admin.subjects import read_subjects, read_text
 from gateway.admin.tokens import AdminTokens
+from gateway.answers import Written, write_answer
+from gateway.endpoints.apps import Apps
 from gateway.errors import GatewayError, render
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.service import SessionService
@@ -19,8 +23,11 @@ audit = logging.getLogger("gateway.audit")
 DEFAULT_PAGE = 100
 MAX_PAGE = 1000
 MAX_BODY_BYTES = 16 * 1024
+BODY_S = 10.0
+"""An operator's request is one packet; who takes longer only holds a connection."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Guarded = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class AdminApi:
@@ -30,19 +37,22 @@ class AdminApi:
         self,
         sessions: SessionService,
         tokens: AdminTokens,
+        apps: Apps,
         new_request_id: Callable[[], str],
         is_draining: Callable[[], bool],
+        *,
+        body_s: float = BODY_S,
     ) -> None:
         self._sessions = sessions
         self._tokens = tokens
+        self._apps = apps
         self._new_request_id = new_request_id
         self._is_draining = is_draining
+        self._body_s = body_s
 
     def build(self) -> web.Application:
-        """Build the application that serves health and the API."""
-        application = web.Application(
-            middlewares=[self._render_errors], client_max_size=MAX_BODY_BYTES
-        )
+        """Build the application that serves health and the API; `guard` goes around it."""
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.on_response_prepare.append(_finish)
         router = application.router
         router.add_get("/healthz", self._alive)
@@ -67,15 +77,22 @@ class AdminApi:
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         query = request.query
+        platform, app = read_text(query, "platform"), read_text(query, "app")
         page = await self._sessions.find(
-            platform=query.get("platform"),
-            app=query.get("app"),
-            openid=query.get("openid"),
+            platform=platform,
+            app=None if app is None else self._name_of(app, platform),
+            openid=read_text(query, "openid"),
             limit=_limit(query),
-            after=query.get("after"),
+            after=read_text(query, "after"),
         )
         found = [_describe(session) for session in page.sessions]
         return web.json_response({"sessions": found, "after": page.after})
+
+    def _name_of(self, app: str, platform: str | None) -> str:
+        """Turn a platform's app id into our name; a name that is no longer ours may be sought."""
+        if not self._apps.fitting(app, platform):
+            return app
+        return self._apps.resolve(app, platform).name
 
     async def _end(self, request: web.Request) -> web.StreamResponse:
         if not await self._sessions.end(request.match_info["id"], "revoked"):
@@ -83,20 +100,18 @@ class AdminApi:
         return web.Response(status=204)
 
     async def _end_subject(self, request: web.Request) -> web.StreamResponse:
-        subjects = await self._subjects(await _wanted(request))
+        subjects = read_subjects(await self._read_body(request), self._apps)
         ended = [await self._sessions.end_subject(subject) for subject in subjects]
         return web.json_response({"ended": sum(ended)})
 
-    async def _subjects(self, wanted: Mapping[str, str]) -> set[Subject]:
-        """Find whom a name means; a page may be empty though others follow."""
-        found: set[Subject] = set()
-        after: str | None = None
-        while True:
-            page = await self._sessions.find(**wanted, limit=MAX_PAGE, after=after)
-            found |= {session.subject for session in page.sessions}
-            after = page.after
-            if after is None:
-                return found
+    async def _read_body(self, request: web.Request) -> bytes:
+        try:
+            async with asyncio.timeout(self._body_s):
+                return await request.read()
+        except TimeoutError:
+            raise GatewayError("bad_request", "the request body stopped arriving") from None
+        except web.RequestPayloadError:  # its text repeats what it read
+            raise GatewayError("bad_request", "the request body is malformed") from None
 
     # -- around every call ----------------------------------------------------------------------
 
@@ -107,7 +122,9 @@ class AdminApi:
             holder = "-"
             outcome = "failed"
             try:
-                holder = self._tokens.authorize(request.headers.get("Authorization", ""), scope)
+                token = self._tokens.identify(request.headers.get("Authorization", ""))
+                holder = token.name
+                token.check(scope)
                 response = await handler(request)
                 outcome = str(response.status)
                 return response
@@ -128,27 +145,42 @@ class AdminApi:
 
         return handle
 
-    @web.middleware
-    async def _render_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except GatewayError as error:
-            return self._refuse(error)
-        except web.HTTPNotFound:
-            return self._refuse(GatewayError("route_not_found"))
-        except web.HTTPMethodNotAllowed as error:
-            return self._refuse(
-                GatewayError("method_not_allowed", allow=tuple(error.allowed_methods))
-            )
-        except web.HTTPRequestEntityTooLarge:
-            return self._refuse(GatewayError("body_too_large"))
-        except Exception:
-            logger.exception("an admin call failed")
-            return self._refuse(GatewayError("internal_error"))
+    def guard(self, handler: Callable[[Any], Awaitable[web.StreamResponse]]) -> Guarded:
+        """Go around the application: whatever it raises becomes an answer of ours.
 
-    def _refuse(self, error: GatewayError) -> web.StreamResponse:
-        answer = render(error, self._new_request_id())
-        return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+        No middleware, for those never see what aiohttp refuses before it has found a handler.
+        """
+
+        async def handle(request: web.BaseRequest) -> web.StreamResponse:
+            try:
+                return await handler(request)
+            except GatewayError as error:
+                return self.refuse(request, error)
+            except web.HTTPException as error:
+                return self.refuse(request, _translate(error))
+            except ConnectionError:
+                raise  # the client is gone
+            except Exception:
+                logger.exception("an admin call failed")
+                return self.refuse(request, GatewayError("internal_error"))
+
+        return handle
+
+    def refuse(self, request: web.BaseRequest, error: GatewayError) -> Written:
+        """Answer a refusal; a request that has not come to its end is the connection's last."""
+        keep_alive = request.keep_alive and request.content.is_eof()
+        return write_answer(request, render(error, self._new_request_id()), keep_alive=keep_alive)
+
+
+def _translate(error: web.HTTPException) -> GatewayError:
+    """Say with our codes what aiohttp refused; its texts repeat the request."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return GatewayError("method_not_allowed", allow=tuple(error.allowed_methods))
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return GatewayError("body_too_large")
+    if isinstance(error, web.HTTPNotFound):
+        return GatewayError("route_not_found")
+    return GatewayError("bad_request", "this expectation is not known")  # 417, its only other
 
 
 async def _finish(request: web.Request, response: web.StreamResponse) -> None:  # noqa: ARG001 - a signal's shape
@@ -162,22 +194,6 @@ def _limit(query: Mapping[str, str]) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 6:
         raise GatewayError("bad_request", "`limit` is a number")
     return min(max(int(text), 1), MAX_PAGE)
-
-
-async def _wanted(request: web.Request) -> dict[str, str]:
-    """Read which subject is meant: platform, app name and openid, all three."""
-    try:
-        body = json.loads(await request.read())
-    except (ValueError, RecursionError):
-        raise GatewayError("bad_request", "send a JSON object") from None
-    wanted = {
-        name: value
-        for name in ("platform", "app", "openid")
-        if isinstance(body, dict) and isinstance(value := body.get(name), str) and value
-    }
-    if len(wanted) != 3:
-        raise GatewayError("bad_request", "name the subject by `platform`, `app` and `openid`")
-    return wanted
 
 
 def _describe(session: Session) -> dict[str, object]:

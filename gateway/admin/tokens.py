@@ -15,6 +15,11 @@ class AdminToken:
     token: str = field(repr=False)
     scopes: frozenset[str]
 
+    def check(self, scope: str) -> None:
+        """Return if the token is good for `scope`. Raises: GatewayError route_forbidden."""
+        if scope not in self.scopes:
+            raise GatewayError("route_forbidden", f"this admin token lacks the scope {scope}")
+
 
 class AdminTokens:
     """The tokens there are; with none, nobody may use the API."""
@@ -22,10 +27,10 @@ class AdminTokens:
     def __init__(self, tokens: Sequence[AdminToken]) -> None:
         self._tokens = tuple(tokens)
 
-    def authorize(self, authorization: str, scope: str) -> str:
-        """Return the holder's name if the `Authorization` value is good for `scope`.
+    def identify(self, authorization: str) -> AdminToken:
+        """Return the token an `Authorization` value holds, whatever it is good for.
 
-        Raises: GatewayError session_missing, session_invalid, route_forbidden.
+        Raises: GatewayError session_missing, session_invalid.
         """
         scheme, _, given = authorization.partition(" ")
         if scheme.lower() != "bearer" or not given:
@@ -37,6 +42,4 @@ class AdminTokens:
         holder = next((t for t, is_it in zip(self._tokens, same, strict=True) if is_it), None)
         if holder is None:
             raise GatewayError("session_invalid", "this admin token is not known")
-        if scope not in holder.scopes:
-            raise GatewayError("route_forbidden", f"this admin token lacks the scope {scope}")
-        return holder.name
+        return holder

@@ -109,7 +109,7 @@ class SessionService:
     async def create(self, login: NewLogin) -> Issued:
         """Keep a session for a login and sign its token; the oldest too many are pushed out.
 
-        Raises: GatewayError store_unavailable; then there is no session.
+        Raises: GatewayError store_unavailable; a record may be left, but nobody has its token.
         """
         now = self._clock()
         session_id = new_session_id(self._new_id)

@@ -25,6 +25,7 @@ from gateway.sessions.store import (
     store_call,
     subject_key_of,
 )
+from gateway.sessions.token import is_session_key
 
 T = TypeVar("T")
 Row = tuple[object, ...]
@@ -103,6 +104,8 @@ class SqliteStore:
         return await self._write(work, survives_power_cut=True)
 
     async def find(self, wanted: Wanted, limit: int, after: str | None) -> Page:
+        if after and not is_session_key(after):
+            raise GatewayError("bad_request", "`after` is not from an earlier page")
         look = _find_everywhere if wanted.openid is None else _find_openid
         now = self._clock()
         return await self._read(lambda connection: look(connection, wanted, limit, after, now))

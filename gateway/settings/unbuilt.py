@@ -37,7 +37,6 @@ def _single_store(value: object) -> bool:
 UNBUILT: Mapping[Loc, Callable[[object], bool]] = {
     ("server", "workers"): _one_process,
     ("server", "proxy_protocol"): _only_default,
-    ("server", "timeouts", "body_rate"): _only_default,
     ("server", "tls"): _only_default,
     ("admin", "metrics"): _only_default,
     ("endpoints", "decrypt"): _switched_off,

@@ -3,18 +3,18 @@
 import json
 import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from gateway.admin.api import AdminApi
 from gateway.admin.listener import AdminListener
-from gateway.admin.tokens import AdminTokens
-from gateway.build import build_admin_tokens, build_sessions, new_request_id
+from gateway.build import build_admin_api, build_admin_tokens, build_sessions, new_request_id
 from gateway.clock import now
+from gateway.endpoints.apps import Apps
 from gateway.sessions.sqlite import SqliteStore
-from gateway.sessions.store import Page, Wanted
-from tests.support.gateway import RunningGateway, problem, run_gateway
+from tests.support.gateway import ADMIN_TOKEN, RunningGateway, problem, run_gateway
 from tests.support.own import JSON, ask_admin, bearer, head, token_of, who
 from tests.support.raw import Message, ask
 
@@ -44,6 +44,24 @@ async def listed(running: RunningGateway, query: str = "") -> dict[str, list[dic
 async def revoke(running: RunningGateway, fields: object, **more: str) -> Message:
     body = json.dumps(fields).encode()
     return await ask_admin(running, "POST /api/subjects/revoke", JSON, body=body, **more)
+
+
+@asynccontextmanager
+async def listening(api: AdminApi) -> AsyncIterator[int]:
+    """An admin listener of its own; yields its port."""
+    listener = AdminListener(api)
+    await listener.open("127.0.0.1", 0)
+    try:
+        yield listener.port
+    finally:
+        await listener.close()
+
+
+async def revoke_at(port: int, fields: object) -> Message:
+    body = json.dumps(fields).encode()
+    length = f"Content-Length: {len(body)}"
+    line = "POST /api/subjects/revoke"
+    return await ask(port, head(line, JSON, bearer(ADMIN_TOKEN), length) + body)
 
 
 # -- health -----------------------------------------------------------------------------------
@@ -94,6 +112,9 @@ async def test_a_list_is_filtered(admin: RunningGateway) -> None:
     openid = (await admin.codes("shop-wechat", "bob"))["openid"]
     counts = {
         "": 4,
+        "?app=wxshop": 2,
+        "?app=bdshop&platform=baidu": 1,
+        "?app=wxshop&platform=baidu": 0,
         "?platform=wechat": 3,
         "?platform=douyin": 0,
         "?app=shop-wechat": 2,
@@ -129,6 +150,12 @@ async def test_a_list_comes_in_pages(admin: RunningGateway) -> None:
         ("limit=-1", "a sign"),
         ("limit=%C2%B2", "a digit of another kind"),
         ("limit=9999999", "too many digits"),
+        ("app=\xff", "a byte that is no UTF-8"),
+        ("openid=\xed\xa0\x80", "half a surrogate pair"),
+        ("platform=\xed\xa0\x80", "the same elsewhere"),
+        ("after=\xff", "the same again"),
+        ("after=zzz", "from no earlier page"),
+        ("openid=o&after=zzz", "nor by another way of looking"),
     ],
 )
 async def test_a_list_that_cannot_be_asked_for(admin: RunningGateway, query: str, why: str) -> None:
@@ -187,33 +214,49 @@ async def test_all_sessions_of_a_subject_are_ended(admin: RunningGateway) -> Non
     token_of(await admin.post("/login", {"app": "shop-wechat", "code": await admin.code()}))
 
 
-class HastyStore(SqliteStore):
-    """A store whose first page is empty though others follow, as Redis' may be."""
+async def login_as_guest(running: RunningGateway) -> tuple[str, str]:
+    """Log in with Douyin's anonymous code alone; return the token and the anonymous openid."""
+    given = await running.codes("shop-douyin", "guest")
+    fields = {"app": "shop-douyin", "anonymous_code": given["anonymous_code"]}
+    token = token_of(await running.post("/login", fields))
+    assert (await who(running, token, "/guest/1")).status == 200
+    return token, str(running.upstream.requests[-1].value("X-Anonymous-OpenId"))
 
-    async def find(self, wanted: Wanted, limit: int, after: str | None) -> Page:
-        if after is None:
-            return Page((), "go on")
-        return await super().find(wanted, limit, None)
 
-
-async def test_a_subject_is_looked_for_on_all_pages(admin: RunningGateway) -> None:
-    """Else a revocation would say that nobody was there."""
-    token = await admin.login()
+async def test_an_app_is_named_by_its_platform_id_too(admin: RunningGateway) -> None:
+    """As at login; or by `app_id`, which asks no settings."""
     openid = (await admin.codes())["openid"]
-    store = HastyStore(admin.folder / "data" / "gateway.db", now)
-    sessions = build_sessions(admin.settings, now, store)
-    await sessions.open()
-    tokens = build_admin_tokens(admin.settings)
-    listener = AdminListener(AdminApi(sessions, tokens, new_request_id, lambda: False).build())
-    await listener.open("127.0.0.1", 0)
-    body = json.dumps({"platform": "wechat", "app": "shop-wechat", "openid": openid}).encode()
-    length = f"Content-Length: {len(body)}"
-    asked = head("POST /api/subjects/revoke", JSON, bearer("admin-token-for-tests"), length)
-    answer = await ask(listener.port, asked + body)
-    await listener.close()
-    await sessions.close()
-    assert json.loads(answer.body) == {"ended": 1}
-    assert problem(await who(admin, token))["code"] == "session_revoked"
+    for app in ({"app": "shop-wechat"}, {"app": "wxshop"}, {"app_id": "wxshop"}):
+        token = await admin.login()
+        answer = await revoke(admin, {"platform": "wechat", "openid": openid, **app})
+        assert (answer.status, json.loads(answer.body)) == (200, {"ended": 1}), app
+        assert problem(await who(admin, token))["code"] == "session_revoked"
+
+
+async def test_a_guest_is_ended_by_the_anonymous_openid(admin: RunningGateway) -> None:
+    """A service sees it in a header, and an operator may have it from there."""
+    token, anonymous_openid = await login_as_guest(admin)
+    subject = {"platform": "douyin", "app": "shop-douyin", "openid": anonymous_openid}
+    assert json.loads((await revoke(admin, subject)).body) == {"ended": 1}
+    assert problem(await who(admin, token, "/guest/1"))["code"] == "session_revoked"
+
+
+async def test_an_app_with_a_new_name_keeps_its_users(tmp_path: Path) -> None:
+    """The name at login does not count: sessions belong to the platform's app id."""
+    async with run_gateway(tmp_path) as running:
+        token = await running.login()
+        openid = (await running.codes())["openid"]
+        apps = {"new-name": running.settings.apps["shop-wechat"]}
+        settings = running.settings.model_copy(update={"apps": apps})
+        sessions = build_sessions(settings, now)
+        await sessions.open()
+        async with listening(build_admin_api(settings, sessions, lambda: False)) as port:
+            subject = {"platform": "wechat", "app": "new-name", "openid": openid}
+            old = await revoke_at(port, {**subject, "app": "shop-wechat"})
+            assert (old.status, problem(old)["code"]) == (400, "app_unknown")
+            assert json.loads((await revoke_at(port, subject)).body) == {"ended": 1}
+        await sessions.close()
+        assert problem(await who(running, token))["code"] == "session_revoked"
 
 
 @pytest.mark.parametrize(
@@ -228,6 +271,8 @@ async def test_a_subject_is_looked_for_on_all_pages(admin: RunningGateway) -> No
         (b'{"platform":"wechat","app":"shop-wechat","openid":""}', "an empty openid"),
         (b'{"platform":"wechat","app":"shop-wechat","openid":null}', "no text"),
         (b'{"platform":1,"app":["x"],"openid":{}}', "nothing is text"),
+        (b'{"platform":"wechat","app":"shop-wechat","openid":"\\ud800"}', "half a pair"),
+        (b'{"platform":"wechat","app_id":"\\udfff","openid":"o"}', "the other half"),
     ],
 )
 async def test_a_subject_that_is_not_named_ends_nobody(
@@ -245,6 +290,18 @@ async def test_a_body_is_bounded(admin: RunningGateway) -> None:
     body = b" " * 20000
     answer = await ask_admin(admin, "POST /api/subjects/revoke", JSON, body=body)
     assert (answer.status, problem(answer)["code"]) == (413, "body_too_large")
+
+
+async def test_a_body_that_stops_arriving_is_given_up(admin: RunningGateway) -> None:
+    """An answer, and the connection is free again."""
+    tokens, apps = build_admin_tokens(admin.settings), Apps([])
+    sessions = build_sessions(admin.settings, now)
+    api = AdminApi(sessions, tokens, apps, new_request_id, lambda: False, body_s=0.1)
+    sent = head("POST /api/subjects/revoke", bearer(ADMIN_TOKEN), "Content-Length: 9") + b"{"
+    async with listening(api) as port:
+        answer = await ask(port, sent)
+    assert (answer.status, problem(answer)["code"]) == (400, "bad_request")
+    assert answer.value("Connection") == "close"
 
 
 # -- who may ----------------------------------------------------------------------------------
@@ -302,12 +359,9 @@ async def test_answers_may_be_kept_by_nobody(admin: RunningGateway) -> None:
 async def test_who_drains_is_not_ready(admin: RunningGateway) -> None:
     """So that a load balancer sends nothing more, while requests under way end."""
     sessions = build_sessions(admin.settings, now)
-    api = AdminApi(sessions, AdminTokens([]), new_request_id, lambda: True)
-    listener = AdminListener(api.build())
-    await listener.open("127.0.0.1", 0)
-    ready = await ask(listener.port, head("GET /readyz"))
-    alive = await ask(listener.port, head("GET /healthz"))
-    await listener.close()
+    async with listening(build_admin_api(admin.settings, sessions, lambda: True)) as port:
+        ready = await ask(port, head("GET /readyz"))
+        alive = await ask(port, head("GET /healthz"))
     assert (ready.status, json.loads(ready.body)) == (503, {"status": "draining"})
     assert alive.status == 200
 
@@ -325,12 +379,8 @@ async def test_a_failure_of_ours_tells_nothing(
     """500 as a problem document; the traceback is in the log only."""
     store = BrokenStore(admin.folder / "broken.db", now)
     sessions = build_sessions(admin.settings, now, store)
-    listener = AdminListener(
-        AdminApi(sessions, AdminTokens([]), new_request_id, lambda: False).build()
-    )
-    await listener.open("127.0.0.1", 0)
-    answer = await ask(listener.port, head("GET /readyz"))
-    await listener.close()
+    async with listening(build_admin_api(admin.settings, sessions, lambda: False)) as port:
+        answer = await ask(port, head("GET /readyz"))
     assert (answer.status, problem(answer)["code"]) == (500, "internal_error")
     assert b"nobody foresaw" not in answer.body
     assert "nobody foresaw" in caplog.text
@@ -356,7 +406,7 @@ async def test_each_call_is_one_line_of_audit(
     assert lines == [
         "admin=ops call=GET /api/sessions outcome=200",
         f"admin=ops call=DELETE /api/sessions/{one['id']} outcome=204",
-        f"admin=- call=DELETE /api/sessions/{one['id']} outcome=route_forbidden",
+        f"admin=reader call=DELETE /api/sessions/{one['id']} outcome=route_forbidden",
         "admin=ops call=POST /api/subjects/revoke outcome=200",
         "admin=ops call=POST /api/subjects/revoke outcome=413",
         "admin=- call=GET /api/sessions outcome=session_invalid",

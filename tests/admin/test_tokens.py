@@ -19,9 +19,8 @@ TOKENS = AdminTokens([READER, OPS])
     ],
 )
 def test_a_known_token_names_its_holder(authorization: str, why: str) -> None:
-    """For each of its scopes."""
-    assert TOKENS.authorize(authorization, "read") == "ops", why
-    assert TOKENS.authorize(authorization, "revoke") == "ops", why
+    """By the name the audit log uses."""
+    assert TOKENS.identify(authorization).name == "ops", why
 
 
 @pytest.mark.parametrize(
@@ -42,14 +41,17 @@ def test_a_known_token_names_its_holder(authorization: str, why: str) -> None:
 def test_anything_else_is_refused(authorization: str, code: str, why: str) -> None:
     """With a code, whatever the bytes are."""
     with pytest.raises(GatewayError) as refused:
-        TOKENS.authorize(authorization, "read")
+        TOKENS.identify(authorization)
     assert refused.value.code == code, why
 
 
 def test_a_token_is_good_for_its_scopes_only() -> None:
-    """The answer names the scope that is missing, not the token."""
+    """Who holds it is known all the same; the answer names the scope that is missing."""
+    holder = TOKENS.identify(f"Bearer {READER.token}")
+    assert holder.name == "reader"
+    holder.check("read")
     with pytest.raises(GatewayError) as refused:
-        TOKENS.authorize(f"Bearer {READER.token}", "revoke")
+        holder.check("revoke")
     assert refused.value.code == "route_forbidden"
     assert "revoke" in refused.value.detail
     assert READER.token not in str(refused.value)
@@ -58,7 +60,7 @@ def test_a_token_is_good_for_its_scopes_only() -> None:
 def test_without_tokens_nobody_enters() -> None:
     """Absence of a rule means refused."""
     with pytest.raises(GatewayError) as refused:
-        AdminTokens([]).authorize("Bearer anything", "read")
+        AdminTokens([]).identify("Bearer anything")
     assert refused.value.code == "session_invalid"
 
 

@@ -69,6 +69,23 @@ def test_no_app_is_guessed(name: str | None, platform: str | None, code: str, wh
     assert code_of(lambda: APPS.resolve(name, platform)) == code, why
 
 
+@pytest.mark.parametrize(
+    ("name", "platform", "found", "why"),
+    [
+        (None, "wechat", ["shop", "game"], "a whole platform"),
+        ("same", None, ["twin-a", "twin-b"], "an id that two platforms gave"),
+        ("tt1", None, ["tt1"], "a name wins over an equal id"),
+        ("shop", "douyin", [], "the platform disagrees"),
+        ("nobody", None, [], "unknown"),
+    ],
+)
+def test_what_may_be_meant(
+    name: str | None, platform: str | None, found: list[str], why: str
+) -> None:
+    """All that fit, where a caller does better than to refuse."""
+    assert [each.name for each in APPS.fitting(name, platform)] == found, why
+
+
 def test_the_only_app_needs_no_name() -> None:
     """`app` may be left out where only one fits (design section 4)."""
     assert Apps([app("shop", "wechat", "wx1")]).resolve(None, None).name == "shop"

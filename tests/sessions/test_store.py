@@ -297,6 +297,25 @@ async def test_find_only_the_living(store: SessionStore, clock: HandClock, wante
     assert await store.find(wanted, 10, None) == Page((living,), None)
 
 
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [
+        ("zzz", "any word"),
+        ("-", "no number on either side"),
+        ("9" * 5000, "longer than any place"),
+        ("A" * 43 + "\n", "a place and a line feed"),
+        ("\ud800", "half a surrogate pair, which UTF-8 cannot write"),
+        ("' OR 1=1 --", "X2: characters of queries"),
+    ],
+)
+async def test_after_what_is_no_place(store: SessionStore, after: str, reason: str) -> None:
+    """A listing goes on only from where a page ended; else it would leave sessions out."""
+    await store.create(make_session(1), None, MANY)
+    with pytest.raises(GatewayError) as caught:
+        await store.find(Wanted(), 10, after)
+    assert caught.value.code == "bad_request", reason
+
+
 # Expiry
 
 

@@ -16,7 +16,6 @@ ROUTE: Raw = {"path": "/", "upstream": "echo"}
 CASES: list[tuple[Raw, str]] = [
     ({"server": {"workers": 2}}, "server.workers"),
     ({"server": {"proxy_protocol": True}}, "server.proxy_protocol"),
-    ({"server": {"timeouts": {"body_rate": "2KiB"}}}, "server.timeouts.body_rate"),
     ({"server": {"tls": {"cert": "a", "key": "b"}}}, "server.tls"),
     ({"admin": {"metrics": "token"}}, "admin.metrics"),
     ({"endpoints": {"decrypt": "/d"}}, "endpoints.decrypt"),
@@ -78,7 +77,7 @@ def test_what_is_true_anyway_is_taken(dev: Callable[..., Raw]) -> None:
     """Defaults may be written out, in any unit; one worker is what there is."""
     build(
         dev(
-            server={"workers": 1, "proxy_protocol": False, "timeouts": {"body_rate": 1024}},
+            server={"workers": 1, "proxy_protocol": False},
             endpoints={"decrypt": "/decrypt", "phone": None},
             session={"store": "rediss://redis/0", "cookie": None},
             login={"limits": {"per_ip": "600/60s"}, "callback": None},
