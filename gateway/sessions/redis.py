@@ -17,7 +17,6 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from gateway.clock import Clock
-from gateway.errors import GatewayError
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.redis_records import (
     APPS,
@@ -43,9 +42,11 @@ from gateway.sessions.store import (
     SealedKey,
     Tombstone,
     Wanted,
+    not_from_a_page,
     store_call,
     subject_key_of,
 )
+from gateway.sessions.token import is_session_key
 
 _CONNECTIONS = 50  # per process; more callers wait for one, at most STORE_TIMEOUT_S
 _RETRIES = 1
@@ -156,6 +157,8 @@ class RedisStore:
     async def _find_openid(
         self, wanted: Wanted, openid: str, limit: int, after: str | None
     ) -> Page:
+        if after and not is_session_key(after):
+            raise not_from_a_page()
         apps = [json.loads(app) for app in _read_texts(await self._command("SMEMBERS", APPS))]
         subjects = [Subject(platform, app_id, "user", openid) for platform, app_id in apps]
         names = [sessions_name(subject_key_of(subject)) for subject in subjects]
@@ -213,7 +216,7 @@ class _Place:
     def load(cls, after: str | None) -> "_Place":
         cursor, dash, skip = (after or "0-0").partition("-")
         if not (dash and _is_count(cursor) and _is_count(skip)):
-            raise GatewayError("bad_request", "`after` is not from an earlier page")
+            raise not_from_a_page()
         return cls(int(cursor), int(skip))
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ from gateway.sessions.store import (
     SealedKey,
     Tombstone,
     Wanted,
+    not_from_a_page,
     store_call,
     subject_key_of,
 )
@@ -105,7 +106,7 @@ class SqliteStore:
 
     async def find(self, wanted: Wanted, limit: int, after: str | None) -> Page:
         if after and not is_session_key(after):
-            raise GatewayError("bad_request", "`after` is not from an earlier page")
+            raise not_from_a_page()
         look = _find_everywhere if wanted.openid is None else _find_openid
         now = self._clock()
         return await self._read(lambda connection: look(connection, wanted, limit, after, now))

@@ -127,6 +127,11 @@ class SessionStore(Protocol):
         ...
 
 
+def not_from_a_page() -> GatewayError:
+    """Say that `after` was made up."""
+    return GatewayError("bad_request", "`after` is not from an earlier page")
+
+
 def subject_key_of(subject: Subject) -> str:
     """Return a name of fixed length for a subject, 43 characters of base64url.
 

@@ -308,11 +308,14 @@ async def test_find_only_the_living(store: SessionStore, clock: HandClock, wante
         ("' OR 1=1 --", "X2: characters of queries"),
     ],
 )
-async def test_after_what_is_no_place(store: SessionStore, after: str, reason: str) -> None:
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(openid="o-alice")], ids=["all", "openid"])
+async def test_after_what_is_no_place(
+    store: SessionStore, wanted: Wanted, after: str, reason: str
+) -> None:
     """A listing goes on only from where a page ended; else it would leave sessions out."""
     await store.create(make_session(1), None, MANY)
     with pytest.raises(GatewayError) as caught:
-        await store.find(Wanted(), 10, after)
+        await store.find(wanted, 10, after)
     assert caught.value.code == "bad_request", reason
 
 
