@@ -314,10 +314,10 @@ async def test_explain_says_route_decision_and_headers(tmp_path: Path) -> None:
         (["GET", "/public/x", "-H", "host: other"], 0, "          Host: other"),
         (["GET", "/public/x", "--peer", "10.1.2.3"], 0, "          X-Real-IP: 10.1.2.3"),
         (["GET", "/public/x", "-H", "X-Odd: 你"], 0, "          X-Odd: 你"),
-        (["GET", "public/x"], 1, "target_refused"),
+        (["GET", "public/x"], 1, "400 bad_request"),
         (["GET", "/public/../x"], 1, "target_refused"),
         (["GET", "/public/x#y"], 1, "target_refused"),
-        (["GET", "/公共"], 1, "target_refused"),
+        (["GET", "/公共"], 1, "400 bad_request"),
     ],
 )
 async def test_explain_reads_urls_as_they_are_typed(
