@@ -127,9 +127,13 @@ def _create_private(path: Path) -> None:
 
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-    connection.execute("PRAGMA synchronous=NORMAL")
-    if read_only:
-        connection.execute("PRAGMA query_only=ON")
+    try:
+        connection.execute("PRAGMA synchronous=NORMAL")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+    except BaseException:
+        connection.close()  # a file that is no database is noticed only here
+        raise
     return connection
 
 
