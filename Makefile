@@ -45,8 +45,8 @@ CORE := gateway/errors.py 'gateway/settings/*' gateway/target.py gateway/headers
 	gateway/clients.py gateway/admission.py gateway/routing.py gateway/identity.py gateway/access.py \
 	gateway/platforms/crypto.py gateway/endpoints/apps.py gateway/proxy/head.py
 
-bench: $(VENV)/.dev ## benchmarks; prints what was measured
-	@$(BIN)/python -m bench.stream
+bench: $(VENV)/.dev ## measure against other proxies, write docs/performance.md (QUICK=1: a first ratio, printed)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 docs: $(VENV)/.run ## write docs/gateway.schema.json and docs/settings.md anew
 	@$(BIN)/python -m gateway.settings.schema > docs/gateway.schema.json

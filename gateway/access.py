@@ -4,26 +4,28 @@ Proxy, WebSocket, forward-auth and `explain` all ask here. It writes nothing and
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.admission import Admitted
 from gateway.errors import GatewayError
-from gateway.headers import read_token
 from gateway.routing import Route, Router
 from gateway.sessions.model import Session
+from gateway.survey import read_token
 
 
 class Authenticator(Protocol):
     """Turns a token into its session; `SessionService` is one."""
+
+    def recall(self, token: str) -> Session | None:
+        """Return a session that is known here and now; None says nothing: `authenticate`."""
+        ...
 
     async def authenticate(self, token: str) -> Session:
         """Raises: GatewayError session_invalid, _expired, _revoked, store_unavailable."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """The answer yes: this request may take this route, as this session or as nobody."""
 
     route: Route
@@ -48,12 +50,31 @@ class Access:
         Raises: GatewayError route_not_found, method_not_allowed, target_refused, token_conflict,
         session_*, route_forbidden, store_unavailable.
         """
-        route = self._router.match(request.host, request.target, request.method)
+        route = self.match(request)
         if on_route is not None:
             on_route(route)
+        return self.recall(request, route) or await self._look_up(request, route)
+
+    def match(self, request: Admitted) -> Route:
+        """Choose the route. Raises: GatewayError route_not_found, method_not_allowed, …"""
+        return self._router.match(request.host, request.target, request.method)
+
+    def recall(self, request: Admitted, route: Route) -> Grant | None:
+        """Decide at once, or not at all: None where the session must be looked up.
+
+        Raises: as `decide`.
+        """
         if route.session == "none":
             return Grant(route, None)
-        token = read_token(request.fields, self._cookie_name)
+        token = read_token(request.found, self._cookie_name)
+        session = None
+        if token is not None and (session := self._sessions.recall(token)) is None:
+            return None
+        authorize(route, session)
+        return Grant(route, session)
+
+    async def _look_up(self, request: Admitted, route: Route) -> Grant:
+        token = read_token(request.found, self._cookie_name)
         session = None if token is None else await self._sessions.authenticate(token)
         authorize(route, session)
         return Grant(route, session)

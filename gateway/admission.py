@@ -5,22 +5,28 @@ servers might read differently (attacks.md C2; RFC 9112 3, 6, 7; RFC 9110 7, 10.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.clients import Client, Trust
 from gateway.errors import GatewayError
-from gateway.headers import Field, check_names, connection_tokens, values
+from gateway.headers import Field, Kind
 from gateway.host import read_host
+from gateway.survey import Survey, check_names, connection_options, survey_request
 from gateway.target import Target, parse
 
 MAX_CONTENT_LENGTH_DIGITS = 15
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 REFUSED_METHODS = frozenset({"CONNECT", "TRACE", "TRACK", "PRI"})
+_VERSIONS = frozenset({(1, 0), (1, 1)})
+_HOST, _LENGTH, _CODING = Kind.HOST, Kind.LENGTH, Kind.CODING
+_EXPECT, _UPGRADE = Kind.EXPECT, Kind.UPGRADE
+_RARE = frozenset({_LENGTH, _CODING, _EXPECT, _UPGRADE, Kind.MISSPELT})
+"""What most requests do without."""
+_NONE: list[bytes] = []
 
 
-@dataclass(frozen=True, slots=True)
-class RawRequest:
+class RawRequest(NamedTuple):
     """What arrived: the request line and the fields as bytes, and who sent it.
 
     `peer` is the socket's address, "" on a unix socket; `scheme` is that of our listener.
@@ -34,18 +40,19 @@ class RawRequest:
     scheme: str = "http"
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A request that may be routed.
 
-    `host` is for matching, `host_field` as the client wrote it. `content_length` is None without
-    the header. `is_websocket` asks for an upgrade to it; no other upgrade is ever kept.
+    `found` is what a pass over `fields` found. `host` is for matching, `host_field` as the client
+    wrote it. `content_length` is None without the header. `is_websocket` asks for an upgrade to
+    it; no other upgrade is ever kept.
     """
 
     method: str
     target: Target
     version: tuple[int, int]
     fields: tuple[Field, ...]
+    found: Survey
     client: Client
     request_id: str
     host: str
@@ -74,44 +81,49 @@ def admit(raw: RawRequest, request_id: str, trust: Trust, limits: AdmissionLimit
     Raises: GatewayError bad_request, target_refused, target_too_long, headers_too_large,
     method_not_allowed.
     """
-    _check_size(raw.fields, limits)
-    check_names(raw.fields)
-    if raw.version not in {(1, 0), (1, 1)}:
+    found = survey_request(raw.fields)
+    if found.size_bytes > limits.headers_bytes:
+        raise _too_large(limits)
+    if raw.version not in _VERSIONS:
         raise GatewayError("bad_request", "only HTTP/1.1 and HTTP/1.0 are spoken here")
     if raw.method in REFUSED_METHODS:
         raise GatewayError("method_not_allowed", f"{raw.method} is not served")
-    host_field = _read_host_field(raw.fields)
+    host_field = _read_host_field(found)
     host = read_host(host_field)
     if host is None:
         raise GatewayError("bad_request", "the Host header does not name a host")
-    content_length, is_chunked = _read_framing(raw.fields, raw.version)
     client = trust.client(raw.peer, raw.scheme, raw.fields)
+    content_length, is_chunked, expects_continue, is_websocket = None, False, False, False
+    if not _RARE.isdisjoint(found.special):
+        check_names(found)
+        content_length, is_chunked = _read_framing(found, raw.version)
+        expects_continue = _read_expect(found, raw.version)
+        is_websocket = _read_upgrade(raw, found, has_body=is_chunked or bool(content_length))
     return Admitted(
-        method=raw.method,
-        target=parse(_origin_form(raw.target, host), limits.target_bytes),
-        version=raw.version,
-        fields=raw.fields,
-        client=client,
-        request_id=client.request_id or request_id,
-        host=host,
-        host_field=host_field.decode("ascii"),
-        content_length=content_length,
-        is_chunked=is_chunked,
-        expects_continue=_read_expect(raw.fields, raw.version),
-        is_websocket=_read_upgrade(raw, has_body=is_chunked or bool(content_length)),
+        raw.method,
+        parse(_origin_form(raw.target, host), limits.target_bytes),
+        raw.version,
+        raw.fields,
+        found,
+        client,
+        client.request_id or request_id,
+        host,
+        host_field.decode("ascii"),
+        content_length,
+        is_chunked,
+        expects_continue,
+        is_websocket,
     )
 
 
-def _check_size(fields: Sequence[Field], limits: AdmissionLimits) -> None:
-    size = sum(len(name) + len(value) + 4 for name, value in fields)
-    if size > limits.headers_bytes:
-        raise GatewayError(
-            "headers_too_large", f"the headers are larger than {limits.headers_bytes} bytes"
-        )
+def _too_large(limits: AdmissionLimits) -> GatewayError:
+    return GatewayError(
+        "headers_too_large", f"the headers are larger than {limits.headers_bytes} bytes"
+    )
 
 
-def _read_host_field(fields: Sequence[Field]) -> bytes:
-    hosts = values(fields, b"host")
+def _read_host_field(found: Survey) -> bytes:
+    hosts = found.special.get(_HOST, _NONE)
     if len(hosts) != 1:
         raise GatewayError("bad_request", "send exactly one Host header")
     return hosts[0]
@@ -119,6 +131,8 @@ def _read_host_field(fields: Sequence[Field]) -> bytes:
 
 def _origin_form(target: str, host: str) -> str:
     """Reduce an absolute-form to origin-form if it names the same host (RFC 9112 3.2.2)."""
+    if target.startswith("/"):
+        return target
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:
         return target
@@ -128,10 +142,10 @@ def _origin_form(target: str, host: str) -> str:
     return rest if rest.startswith("/") else f"/{rest}"
 
 
-def _read_framing(fields: Sequence[Field], version: tuple[int, int]) -> tuple[int | None, bool]:
+def _read_framing(found: Survey, version: tuple[int, int]) -> tuple[int | None, bool]:
     """Read the body's framing; exactly one of two forms is understood (RFC 9112 6)."""
-    codings = values(fields, b"transfer-encoding")
-    lengths = values(fields, b"content-length")
+    codings = found.special.get(_CODING, _NONE)
+    lengths = found.special.get(_LENGTH, _NONE)
     if codings:
         if lengths or len(codings) > 1 or codings[0].lower() != b"chunked" or version < (1, 1):
             raise GatewayError("bad_request", "the body's framing is ambiguous")
@@ -144,9 +158,9 @@ def _read_framing(fields: Sequence[Field], version: tuple[int, int]) -> tuple[in
     return int(digits), False
 
 
-def _read_expect(fields: Sequence[Field], version: tuple[int, int]) -> bool:
+def _read_expect(found: Survey, version: tuple[int, int]) -> bool:
     """Read `Expect` (RFC 9110 10.1.1); an HTTP/1.0 client cannot mean it."""
-    expected = values(fields, b"expect")
+    expected = found.special.get(_EXPECT, _NONE)
     if not expected:
         return False
     if len(expected) > 1 or expected[0].lower() != b"100-continue":
@@ -154,10 +168,10 @@ def _read_expect(fields: Sequence[Field], version: tuple[int, int]) -> bool:
     return version >= (1, 1)
 
 
-def _read_upgrade(raw: RawRequest, *, has_body: bool) -> bool:
+def _read_upgrade(raw: RawRequest, found: Survey, *, has_body: bool) -> bool:
     """Tell a WebSocket handshake from an upgrade to anything else (RFC 6455 4.1; W2, W5)."""
-    upgrades = values(raw.fields, b"upgrade")
-    if not upgrades or b"upgrade" not in connection_tokens(raw.fields):
+    upgrades = found.special.get(_UPGRADE, _NONE)
+    if not upgrades or b"upgrade" not in connection_options(found):
         return False  # not asked of this connection: the header is hop-by-hop and goes
     if len(upgrades) > 1 or upgrades[0].lower() != b"websocket":
         raise GatewayError("bad_request", "only an upgrade to websocket is served")

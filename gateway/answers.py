@@ -112,10 +112,15 @@ def cut_off(request: web.BaseRequest) -> None:
 
 
 def write_continue(request: web.BaseRequest) -> None:
-    """Send an interim 100; it is no answer, so it does not count as one (RFC 9110 15.2.1)."""
+    """Send an interim 100 of our own (RFC 9110 15.2.1)."""
+    write_interim(request, CONTINUE)
+
+
+def write_interim(request: web.BaseRequest, head: bytes) -> None:
+    """Send an interim answer; it is no answer, so it does not count as one (RFC 9110 15.2)."""
     transport = request.transport
     if transport is not None and not transport.is_closing():
-        transport.write(CONTINUE)
+        transport.write(head)
 
 
 def status_line(status: int, reason: str | None = None) -> str:

@@ -4,13 +4,12 @@ It opens nothing; `app` does, in order.
 """
 
 import secrets
-import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp_session import session_middleware
 
-from gateway.admin.api import AdminApi
+from gateway.admin.api import AdminApi, Metrics
 from gateway.admin.tokens import AdminToken, AdminTokens
 from gateway.admission import AdmissionLimits
 from gateway.clients import Trust
@@ -20,28 +19,25 @@ from gateway.endpoints.login import Login
 from gateway.endpoints.session import Logout, Show, ShowSession
 from gateway.endpoints.table import Endpoint, Endpoints
 from gateway.errors import Answer
-from gateway.headers import read_token
+from gateway.limits import ProtocolLimits
+from gateway.metrics.counts import Counts
+from gateway.metrics.source import MetricsSource
 from gateway.platforms.base import Exchange, PlatformApp
-from gateway.protocol import ProtocolLimits
 from gateway.proxy.exchange import ProxyLimits
-from gateway.proxy.pool import Pool, PoolLimits, TargetAddress
-from gateway.proxy.upstream import Upstream, UpstreamTimeouts
+from gateway.request_ids import RequestIds
 from gateway.routing import Route, Router
+from gateway.sessions.counted import CountedStore
 from gateway.sessions.keyring import KeyRing
+from gateway.sessions.memory import CachePolicy
 from gateway.sessions.service import SessionPolicy, SessionService
 from gateway.sessions.storage import TokenStorage
 from gateway.sessions.store import SessionStore
 from gateway.sessions.stores import open_store
 from gateway.sessions.token import TokenSigner
-from gateway.settings import RouteSettings, Settings, UpstreamSettings
-from gateway.settings.upstreams import UpstreamTls
+from gateway.settings import RouteSettings, Settings
+from gateway.survey import read_token, survey_request
 
 ALIAS_METHODS = ("GET", "POST")
-
-
-def new_request_id() -> str:
-    """Make a request id: 128 random bits in hex."""
-    return secrets.token_hex(16)
 
 
 def build_trust(settings: Settings) -> Trust:
@@ -119,49 +115,6 @@ def _build_route(route: RouteSettings) -> Route:
     )
 
 
-# -- upstreams ------------------------------------------------------------------------------------
-
-
-def build_upstreams(settings: Settings) -> dict[str, Upstream]:
-    """The services behind, by name. Raises: OSError, ssl.SSLError for unusable TLS files."""
-    return {name: _build_upstream(name, each) for name, each in settings.upstreams.items()}
-
-
-def _build_upstream(name: str, settings: UpstreamSettings) -> Upstream:
-    timeouts = settings.timeouts
-    limits = PoolLimits(settings.connections, timeouts.connect, timeouts.keepalive)
-    return Upstream(
-        name,
-        [Pool(address, limits) for address in _addresses(settings)],
-        UpstreamTimeouts(timeouts.first_byte, timeouts.idle, timeouts.stream_idle),
-        retries=settings.retries,
-        sends_client_host=settings.host_header == "client",
-    )
-
-
-def _addresses(settings: UpstreamSettings) -> Iterable[TargetAddress]:
-    is_tls = any(target.scheme == "https" for target in settings.targets)
-    context = _tls_context(settings.tls) if is_tls else None
-    server_name = settings.tls.server_name if settings.tls is not None else None
-    for target in settings.targets:
-        yield TargetAddress(
-            host=target.host or "",
-            port=target.port or 0,
-            unix_path=None if target.path is None else str(target.path),
-            authority=target.authority,
-            tls=context if target.scheme == "https" else None,
-            server_name=server_name,
-        )
-
-
-def _tls_context(tls: UpstreamTls | None) -> ssl.SSLContext:
-    """Verified TLS to a service, with our certificate where it asks for one."""
-    context = ssl.create_default_context(cafile=tls.ca if tls is not None else None)
-    if tls is not None and tls.cert is not None:
-        context.load_cert_chain(tls.cert, tls.key)
-    return context
-
-
 # -- own endpoints --------------------------------------------------------------------------------
 
 
@@ -186,11 +139,15 @@ def build_apps(settings: Settings) -> list[PlatformApp]:
 
 
 def build_endpoints(
-    settings: Settings, exchange: Exchange, sessions: SessionService, clock: Clock
+    settings: Settings,
+    exchange: Exchange,
+    sessions: SessionService,
+    clock: Clock,
+    counts: Counts,
 ) -> Endpoints:
     """The paths the gateway answers itself."""
     show = ShowSession(clock, exposes_openid=settings.session.expose_openid)
-    login = Login(Apps(build_apps(settings)), exchange, sessions, show)
+    login = Login(Apps(build_apps(settings)), exchange, sessions, show, counts)
     own = settings.endpoints
     table = [
         Endpoint("login", path, ALIAS_METHODS if "{" in path else ("POST",), login)
@@ -202,7 +159,7 @@ def build_endpoints(
         table.append(Endpoint("session", own.session, ("GET", "HEAD"), Show(show)))
 
     def read(request: web.BaseRequest) -> str | None:
-        return read_token(request.raw_headers, cookie_name(settings))
+        return read_token(survey_request(request.raw_headers), cookie_name(settings))
 
     storage = TokenStorage(sessions, read)
     return Endpoints(table, own.hosts, session_middleware(storage))
@@ -219,6 +176,11 @@ def cookie_name(settings: Settings) -> str | None:
 def build_store(settings: Settings, clock: Clock) -> SessionStore:
     """The configured store, not yet open."""
     return open_store(settings.session.store.url, clock)
+
+
+def build_counted_store(settings: Settings, clock: Clock, counts: Counts) -> SessionStore:
+    """The configured store, not yet open; its calls are counted."""
+    return CountedStore(build_store(settings, clock), counts)
 
 
 def build_sessions(
@@ -238,6 +200,7 @@ def build_sessions(
             max_per_subject=session.max_per_subject,
         ),
         secrets.token_bytes,
+        cache=CachePolicy(size=session.cache, grace_s=session.grace),
     )
 
 
@@ -252,8 +215,17 @@ def build_admin_tokens(settings: Settings) -> AdminTokens:
 
 
 def build_admin_api(
-    settings: Settings, sessions: SessionService, is_draining: Callable[[], bool]
+    settings: Settings,
+    sessions: SessionService,
+    is_draining: Callable[[], bool],
+    metrics: MetricsSource,
 ) -> AdminApi:
-    """Health, and the admin API over these sessions."""
-    apps = Apps(build_apps(settings))
-    return AdminApi(sessions, build_admin_tokens(settings), apps, new_request_id, is_draining)
+    """Health and metrics, and the admin API over these sessions."""
+    return AdminApi(
+        sessions,
+        build_admin_tokens(settings),
+        Apps(build_apps(settings)),
+        RequestIds(),
+        is_draining,
+        metrics=Metrics(metrics, is_open=settings.admin.metrics == "open"),
+    )

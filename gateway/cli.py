@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import errno
 import os
 import re
 import secrets
@@ -19,8 +18,10 @@ import uvloop
 from gateway import __version__
 from gateway.errors import GatewayError, SettingsError
 from gateway.loader import Loaded, load
-from gateway.settings import Listen, Settings
+from gateway.settings import Listen
 from gateway.settings.addresses import MAX_PORT
+from gateway.supervisor.process import WorkerFailedError
+from gateway.supervisor.telling import addresses_of, tell
 
 T = TypeVar("T")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -47,22 +48,29 @@ def main() -> None:
 @main.command()
 @CONFIG
 def serve(config: Path) -> None:
-    """Run the gateway."""
-    from gateway.app import Gateway
+    """Run the gateway: a parent process and its workers.
+
+    SIGTERM or Ctrl-C finishes what is under way and ends it, a second one ends it at once. SIGHUP
+    replaces the workers one by one, with the settings as they were.
+    """
     from gateway.clock import now
     from gateway.observe import set_up_logging
+    from gateway.supervisor.hangup import on_hangup
+    from gateway.supervisor.parent import Parent
 
     loaded = _load(config)
     settings = loaded.settings
     set_up_logging(settings.logs.level, settings.logs.format)
 
     async def run() -> None:
-        async with Gateway(settings, now):
-            click.echo(f"gateway {__version__} listens on {settings.server.listen}", err=True)
-            await _until_signal()
+        stop = _stop_at_signal()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there are workers to replace
+        async with Parent(settings, now) as parent, on_hangup(parent.replace_workers):
+            click.echo(f"gateway {__version__} listens on {parent.address}", err=True)
+            await stop.wait()
             click.echo("draining", err=True)
 
-    _run(run(), _addresses(settings))
+    _run(run(), addresses_of(settings))
 
 
 @main.command()
@@ -85,7 +93,7 @@ def dev(config: Path) -> None:
             await _until_signal()
 
     try:
-        _run(run(), _addresses(settings))
+        _run(run(), addresses_of(settings))
     except UnfitError as error:
         raise click.ClickException(str(error)) from error
 
@@ -192,30 +200,19 @@ def _run(work: Coroutine[object, object, T], addresses: str = "") -> T:
     """
     try:
         return uvloop.run(work)
-    except OSError as error:
-        raise click.ClickException(_tell(error, addresses)) from error
-    except GatewayError as error:
+    except (OSError, GatewayError) as error:
+        raise click.ClickException(tell(error, addresses)) from error
+    except WorkerFailedError as error:
         raise click.ClickException(str(error)) from error
-
-
-def _tell(error: OSError, addresses: str) -> str:
-    """Name the file or the address; `addresses` where the system's words name neither."""
-    what = error.strerror or str(error)
-    if error.filename is not None:
-        return f"{error.filename}: {what}"
-    if not re.search(r"\(.*\d\)", what) and addresses:
-        what = f"{what} ({addresses})"
-    if error.errno == errno.EADDRINUSE:
-        what = f"{what}; is another gateway running?"
-    return what
-
-
-def _addresses(settings: Settings) -> str:
-    return f"server.listen {settings.server.listen}, admin.listen {settings.admin.listen}"
 
 
 async def _until_signal() -> None:
     """Wait for SIGINT or SIGTERM; a second one ends the process at once."""
+    await _stop_at_signal().wait()
+
+
+def _stop_at_signal() -> asyncio.Event:
+    """Set this at SIGINT or SIGTERM; a second one ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -226,7 +223,7 @@ async def _until_signal() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
-    await stop.wait()
+    return stop
 
 
 def _target_of(url: str) -> str:

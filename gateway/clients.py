@@ -4,19 +4,22 @@ Forwarded headers count only from trusted peers, read from the right (attacks.md
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
 
 from gateway.headers import Field, values
 from gateway.host import read_host
 
 Network = IPv4Network | IPv6Network
+MAX_PEERS = 4096
+"""Addresses whose place is remembered; a load balancer sends all requests from few."""
+MAX_ADDRESS_CHARACTERS = 64
 MAX_CHAIN = 32
 """Hops read from a forwarded list; a longer one is nobody's honest chain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """Where a request comes from.
 
     `chain` is what `X-Forwarded-For` will say: the client, then the hops we believe. `host` is
@@ -36,6 +39,7 @@ class Trust:
 
     def __init__(self, trusted: Sequence[Network], client_ip_header: str) -> None:
         self._trusted = tuple(trusted)
+        self._is_trusted = lru_cache(maxsize=MAX_PEERS)(self._look_up)
         self._header = client_ip_header.lower().encode()
 
     def client(self, peer: str, scheme: str, fields: Sequence[Field]) -> Client:
@@ -54,6 +58,10 @@ class Trust:
 
     def is_trusted(self, address: str) -> bool:
         """Tell whether a peer's word counts."""
+        # The length is looked at first: what clients send must not fill memory.
+        return len(address) <= MAX_ADDRESS_CHARACTERS and self._is_trusted(address)
+
+    def _look_up(self, address: str) -> bool:
         parsed = _parse(address)
         return parsed is not None and any(parsed in network for network in self._trusted)
 

@@ -9,22 +9,37 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
+from typing import Protocol, cast
 
 from aiohttp import web
 
-from gateway.access import Access
+from gateway.access import Access, Grant
+from gateway.access_log import AccessLog
 from gateway.admission import AdmissionLimits, Admitted, RawRequest, admit
 from gateway.answers import Written, cut_off, drain, write_answer
 from gateway.clients import Trust
 from gateway.clock import Clock
 from gateway.endpoints.table import Endpoints
 from gateway.errors import Answer, GatewayError, render
-from gateway.observe import CLIENT_CLOSED, AccessLog, Visit
-from gateway.protocol import peer_address
+from gateway.metrics.counts import Counts
+from gateway.observe import CLIENT_CLOSED, Visit
+from gateway.protocol import GatewayProtocol, peer_address
 from gateway.proxy.exchange import Proxy
+from gateway.proxy.leg import Launched
 from gateway.routing import Route
 
 logger = logging.getLogger(__name__)
+
+
+class Flight(Protocol):
+    """A request that the fast path has sent on."""
+
+    visit: Visit
+    admitted: Admitted
+    grant: Grant
+    launched: Launched
+    is_written: bool
+    """Its answer went out whole, but the client has not taken it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,7 @@ class EntryParts:
     clock: Clock
     new_request_id: Callable[[], str]
     log: AccessLog | None
+    counts: Counts
     write_idle_s: float = 60.0
 
 
@@ -54,9 +70,13 @@ class Entry:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; whatever goes wrong becomes an answer or ends the connection."""
-        visit = self._begin(request)
+        protocol = request.protocol
+        flight: Flight | None = None
+        if isinstance(protocol, GatewayProtocol):
+            flight = cast("Flight | None", protocol.claim())  # it began in our own fast path
+        visit = self._begin(request) if flight is None else flight.visit
         try:
-            written = await self._answer_or_refuse(request, visit)
+            written = await self._answer_or_refuse(request, visit, flight)
             visit.status, visit.sent_bytes = written.status, written.sent_bytes
             await drain(request, self._parts.write_idle_s)
             return written
@@ -67,11 +87,14 @@ class Entry:
             cut_off(request)
             raise
         finally:
-            self._log(visit)
+            self.record(visit)
 
     def _why(self, error: BaseException) -> str:
-        if isinstance(error, ConnectionAbortedError):
-            return "answer_cut_off"
+        return "answer_cut_off" if isinstance(error, ConnectionAbortedError) else self.why_gone
+
+    @property
+    def why_gone(self) -> str:
+        """Why a client that has gone has gone, for the log."""
         return "cut_off_at_shutdown" if self.is_draining else "client_gone"
 
     def refuse_unparsed(self, request: web.BaseRequest, error: GatewayError) -> Written:
@@ -80,17 +103,21 @@ class Entry:
         visit.method = visit.path = "-"
         written = self._refuse(request, visit, error, keep_alive=False)
         visit.status, visit.sent_bytes = written.status, written.sent_bytes
-        self._log(visit)
+        self.record(visit)
         return written
 
     # -- the path of a request ------------------------------------------------------------------
 
-    async def _answer_or_refuse(self, request: web.BaseRequest, visit: Visit) -> Written:
+    async def _answer_or_refuse(
+        self, request: web.BaseRequest, visit: Visit, flight: Flight | None
+    ) -> Written:
         try:
-            admitted = self._admit(request, visit)
+            admitted = self._admit(request, visit) if flight is None else flight.admitted
         except GatewayError as error:
             return self._refuse(request, visit, error, keep_alive=False)
         try:
+            if flight is not None:
+                return await self._go_on(request, visit, flight)
             return await self._answer(request, admitted, visit)
         except GatewayError as error:
             keep_alive = self._keeps_alive(request, admitted)
@@ -114,6 +141,7 @@ class Entry:
         admitted = admit(raw, visit.request_id, self._parts.trust, self._parts.limits)
         visit.request_id = admitted.request_id
         visit.client = admitted.client.address or "-"
+        visit.path = admitted.target.raw
         return admitted
 
     async def _answer(self, request: web.BaseRequest, admitted: Admitted, visit: Visit) -> Written:
@@ -124,15 +152,22 @@ class Entry:
             answer = await self._parts.endpoints.answer(found, request, admitted, visit)
             return write_answer(request, answer, keep_alive=keeps_alive())
         grant = await self._parts.access.decide(admitted, partial(_note_route, visit))
-        if grant.session is not None:
-            visit.platform = grant.session.subject.platform
-            visit.app = grant.session.app
-            visit.subject = str(grant.session.subject)
+        _note_grant(visit, grant)
         if grant.route.respond is not None:
             answer = _identified(grant.route.respond, admitted.request_id)
             return write_answer(request, answer, keep_alive=keeps_alive())
-        visit.upstream = grant.route.upstream
         return await self._parts.proxy.forward(request, admitted, grant, keeps_alive, visit)
+
+    async def _go_on(self, request: web.BaseRequest, visit: Visit, flight: Flight) -> Written:
+        """Go on with what the fast path has sent."""
+        admitted = flight.admitted
+        keeps_alive = partial(self._keeps_alive, request, admitted)
+        if flight.is_written:
+            request.writer.output_size += visit.head_bytes + visit.sent_bytes
+            return Written(visit.status, keep_alive=keeps_alive(), sent_bytes=visit.sent_bytes)
+        return await self._parts.proxy.forward(
+            request, admitted, flight.grant, keeps_alive, visit, flight.launched
+        )
 
     # -- refuse, record -------------------------------------------------------------------------
 
@@ -164,10 +199,34 @@ class Entry:
             client=peer_address(request.transport) or "-",
         )
 
-    def _log(self, visit: Visit) -> None:
+    def visit(self, admitted: Admitted, grant: Grant, began_s: float) -> Visit:
+        """Begin the record of a request that was granted before it was known here."""
+        visit = Visit(
+            self._parts.clock(),
+            began_s,
+            admitted.request_id,
+            admitted.method,
+            admitted.target.raw,
+            grant.route.name,
+        )
+        visit.client = admitted.client.address or "-"
+        _note_grant(visit, grant)
+        return visit
+
+    def record(self, visit: Visit) -> None:
+        """Count and log a request that has ended."""
+        visit.ended_s = perf_counter()  # the loop's own time stands still within a turn
+        self._parts.counts.record(visit)
         if self._parts.log is not None:
-            visit.ended_s = perf_counter()  # the loop's own time stands still within a turn
             self._parts.log.write(visit)
+
+
+def _note_grant(visit: Visit, grant: Grant) -> None:
+    visit.upstream = grant.route.upstream
+    if (session := grant.session) is not None:
+        visit.platform = session.subject.platform
+        visit.app = session.app
+        visit.subject = session.trace
 
 
 def _note_route(visit: Visit, route: Route) -> None:

@@ -12,8 +12,8 @@ from gateway.admission import AdmissionLimits, RawRequest, admit
 from gateway.clients import Trust
 from gateway.endpoints.table import Endpoints
 from gateway.errors import GatewayError
-from gateway.protocol import MAX_FIELDS, ProtocolLimits, refusal_of
-from gateway.proxy.head import Outgoing, build_request
+from gateway.limits import MAX_FIELDS, ProtocolLimits, refusal_of
+from gateway.proxy.head import Outgoing, build_request, read_request
 from gateway.proxy.upload import body_limit, check_length
 from gateway.routing import Route
 from gateway.sessions.model import Session
@@ -82,10 +82,10 @@ async def explain(raw: RawRequest, request_id: str, parts: ExplainParts) -> Expl
             return Explanation(route=route, session=grant.session)
         check_length(admitted, body_limit(grant.route, parts.body_bytes))
         hosts = parts.upstream_hosts[grant.route.upstream]
-        outgoing = build_request(admitted, grant, parts.cookie_name, hosts[0] if hosts else None)
+        head = build_request(admitted, grant, parts.cookie_name, hosts[0] if hosts else None)
     except GatewayError as error:
         return Explanation(route=route, refusal=error)
-    return Explanation(route=route, session=grant.session, outgoing=outgoing, hosts=hosts)
+    return Explanation(route=route, session=grant.session, outgoing=read_request(head), hosts=hosts)
 
 
 def _parse(raw: RawRequest, limits: AdmissionLimits) -> None:

@@ -1,34 +1,38 @@
 """Says who calls, in the headers a service reads. Pure; design section 7, native profile."""
 
 from gateway.errors import GatewayError
-from gateway.headers import Field
 from gateway.sessions.model import Session
 
 
-def identity_headers(session: Session | None) -> list[Field]:
-    """Build the native profile; a name without a value is left out, never empty.
+def identity_lines(session: Session) -> str:
+    """Build the native profile as header lines; a name without a value is left out, never empty.
 
     Ids are checked when the platform gives them; what no header can carry is refused here again.
     Raises: GatewayError internal_error.
     """
-    if session is None:
-        return []
+    if session.identity is not None:
+        return session.identity
     subject = session.subject
-    named = (
-        (b"X-OpenId", session.openid),
-        (b"X-Platform", subject.platform),
-        (b"X-AppId", subject.app_id),
-        (b"X-Subject", str(subject)),
-        (b"X-UnionId", session.unionid),
-        (b"X-Anonymous-OpenId", session.anonymous_openid),
-        (b"X-User-Id", session.user_id),
-        (b"X-Session-Id", session.key),
-    )
-    given = [(name, value) for name, value in named if value]
-    if not _is_plain("".join(value for _, value in given)):
+    lines = []
+    if session.openid:
+        lines.append(f"X-OpenId: {session.openid}")
+    lines.append(f"X-Platform: {subject.platform}")
+    lines.append(f"X-AppId: {subject.app_id}")
+    lines.append(f"X-Subject: {subject}")
+    if session.unionid:
+        lines.append(f"X-UnionId: {session.unionid}")
+    if session.anonymous_openid:
+        lines.append(f"X-Anonymous-OpenId: {session.anonymous_openid}")
+    if session.user_id:
+        lines.append(f"X-User-Id: {session.user_id}")
+    lines.append(f"X-Session-Id: {session.key}\r\n")
+    text = "\r\n".join(lines)
+    if not _is_plain(text, len(lines)):
         raise GatewayError("internal_error", "this session holds an id that no header can carry")
-    return [(name, value.encode("ascii")) for name, value in given]
+    object.__setattr__(session, "identity", text)
+    return text
 
 
-def _is_plain(text: str) -> bool:
-    return text.isascii() and text.isprintable()
+def _is_plain(text: str, lines: int) -> bool:
+    """Tell whether nothing but our own line ends is outside printable ASCII."""
+    return text.isascii() and text.count("\n") == lines and text.replace("\r\n", "").isprintable()

@@ -1,66 +1,84 @@
-"""Opens the public listener, and closes it so that nothing under way is lost.
+"""Serves the public listener's sockets, and closes so that nothing under way is lost.
 
 aiohttp's own shutdown discards input at once, so uploads and tunnels would stall; we drain first:
 stop accepting, end idle connections, say `Connection: close`, await the rest (design 9, point 2).
-There is one listening socket, without SO_REUSEPORT: closing one of several would drop what waits
-in its queue (point 8).
+What has been queued by then is taken too: the queue of a socket that nobody keeps ends with it.
 """
 
 import asyncio
-import errno
-from pathlib import Path
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
 
 from gateway.entry import Entry
-from gateway.protocol import GatewayServer
-
-BACKLOG = 4096
-"""Connections the kernel holds for us; it takes the lesser of this and net.core.somaxconn."""
+from gateway.proxy.live import LiveSessions
+from gateway.server import GatewayServer
+from gateway.sockets import BACKLOG
 
 
 class Listener:
     """The public listener of one process."""
 
-    def __init__(self, server: GatewayServer, entry: Entry, shutdown_s: float) -> None:
+    def __init__(
+        self, server: GatewayServer, entry: Entry, live: LiveSessions, shutdown_s: float
+    ) -> None:
         self._server = server
         self._entry = entry
+        self._live = live
         self._shutdown_s = shutdown_s
-        self._socket: asyncio.Server | None = None
+        self.port = 0
+        """The real port, also where 0 was asked for; 0 for a unix socket."""
+        self._sockets: list[socket.socket] = []
+        self._accepting: list[asyncio.Server] = []
 
-    async def open_tcp(self, host: str, port: int) -> None:
-        """Listen on a host and port (0: the system chooses). Raises: OSError."""
-        self._socket = await asyncio.get_running_loop().create_server(
-            self._server, host, port, backlog=BACKLOG, reuse_port=False
-        )
+    async def open(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve what comes in on these listening sockets; their owner keeps them.
 
-    async def open_unix(self, path: Path) -> None:
-        """Listen on a unix socket; one left behind by a killed process is replaced.
-
-        Raises: OSError, also when somebody serves there.
+        Raises: OSError.
         """
-        await _refuse_if_served(path)
-        self._socket = await asyncio.get_running_loop().create_unix_server(
-            self._server, path, backlog=BACKLOG
+        for each in sockets:
+            self._sockets.append(each.dup())
+            self._accepting.append(await self._accept(each.dup()))
+            self._sockets[-1].setblocking(False)
+            if each.family != socket.AF_UNIX:
+                self.port = self.port or int(each.getsockname()[1])
+
+    async def _accept(self, listening: socket.socket) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        if listening.family != socket.AF_UNIX:
+            return await loop.create_server(self._server, sock=listening, backlog=BACKLOG)
+        # From 3.13 on a loop would delete the file, which is the other workers' too.
+        keeps_file: dict[str, Any] = (
+            {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+        )
+        return await loop.create_unix_server(
+            self._server, sock=listening, backlog=BACKLOG, **keeps_file
         )
 
-    @property
-    def port(self) -> int:
-        """The real port, also where 0 was asked for."""
-        assert self._socket is not None  # noqa: S101 - asked only after `open`
-        return int(self._socket.sockets[0].getsockname()[1])
+    async def close(self, within_s: float | None = None) -> None:
+        """Stop accepting, let requests under way finish for `shutdown_s`, then end the rest.
 
-    async def close(self) -> None:
-        """Stop accepting, let requests under way finish for `shutdown_s`, then end the rest."""
-        if self._socket is not None:
-            self._socket.close()
+        `within_s` gives them another time instead.
+        """
+        for server in self._accepting:
+            server.close()
         self._entry.is_draining = True
-        await self._server.drain(self._shutdown_s)
+        self._server.hand_over()
+        self._live.drain()
+        while self._sockets:
+            with closing(self._sockets.pop()) as listening:
+                await self._take_queued(listening)
+        await self._server.drain(self._shutdown_s if within_s is None else within_s)
 
-
-async def _refuse_if_served(path: Path) -> None:
-    """Binding takes a unix socket's path away from whoever serves there; a port would be taken."""
-    try:
-        _, writer = await asyncio.open_unix_connection(path)
-    except OSError:
-        return
-    writer.close()
-    raise OSError(errno.EADDRINUSE, "address already in use", str(path))
+    async def _take_queued(self, listening: socket.socket) -> None:
+        """Serve the clients that were connected, but not yet accepted."""
+        loop = asyncio.get_running_loop()
+        for _ in range(BACKLOG):
+            try:
+                accepted, _ = listening.accept()
+            except OSError:  # the queue is empty, or there are no more files to be had
+                return
+            accepted.setblocking(False)
+            await loop.connect_accepted_socket(self._server, accepted)

@@ -1,22 +1,22 @@
 """What is written down: one line per request, and the log of what happens to the gateway itself.
 
-Nothing secret is ever given to it: a subject arrives as text and leaves as a short hash, a query
-never arrives. Every value is escaped, so one request is one line (attacks.md L1).
+Nothing secret is ever given to it: a subject arrives as a short hash, a query never arrives. Every
+value is escaped, so one request is one line (attacks.md L1).
 """
 
-import hashlib
 import json
 import logging
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal, TextIO
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quote
+from typing import Literal
 
 Format = Literal["json", "text"]
 MAX_PATH_CHARACTERS = 512
 """A path in the log is cut here; nobody reads more, and disks are finite."""
+MAX_ESCAPED_PATH = 4 * MAX_PATH_CHARACTERS
+"""One that is longer with its escapes is cut to a quarter: a line fits into PIPE_BUF."""
 CLIENT_CLOSED = 499
 """Logged when the client went away before its answer (nginx's number)."""
 
@@ -25,7 +25,8 @@ CLIENT_CLOSED = 499
 class Visit:
     """One request as its log line will tell it; filled in along the way. Times in seconds.
 
-    `sent_bytes` is the body's; `head_bytes`, not told, helps to count a body that was cut off.
+    `subject` is a `Session.trace`. `sent_bytes` is the body's; `head_bytes`, not told, helps to
+    count a body that was cut off.
     """
 
     started_at: float
@@ -49,93 +50,57 @@ class Visit:
 
     @property
     def elapsed_ms(self) -> float:
-        return round((self.ended_s - self.began_s) * 1000, 2)
+        return (self.ended_s - self.began_s) * 1000
 
 
-def hash_subject(subject: str) -> str:
-    """Shorten a subject to 12 hex digits: enough to follow a user in a log, not to name one."""
-    return hashlib.sha256(subject.encode()).hexdigest()[:12]
+def as_json(visit: Visit) -> str:
+    """Write a visit as one JSON object on one line, in ASCII.
 
-
-class AccessLog:
-    """Writes visits, one line each, to a stream."""
-
-    def __init__(self, stream: TextIO, line_format: Format) -> None:
-        self._stream = stream
-        self._format = line_format
-        self._is_terminal = stream.isatty()
-        self._is_failing = False
-
-    def write(self, visit: Visit) -> None:
-        """Write one line; a full disk or a closed pipe must not fail the request.
-
-        It is warned of once, until a line is written again.
-        """
-        line = _as_json(visit) if self._format == "json" else _as_text(visit, self._is_terminal)
-        try:
-            self._stream.write(line)
-            self._stream.flush()
-            self._is_failing = False
-        except (OSError, ValueError) as error:
-            if not self._is_failing:
-                name = type(error).__name__
-                logging.getLogger(__name__).warning("access log not written: %s", name)
-            self._is_failing = True
-
-
-def open_access_log(
-    place: Path | str, line_format: Format
-) -> tuple[AccessLog | None, Callable[[], None]]:
-    """Open the access log (`stdout`, `off` or a file); return it and what closes it.
-
-    Raises: OSError for a file that cannot be opened.
+    Written out by hand: every request pays for its line, and `json.dumps` costs five times this.
     """
-    if place == "off":
-        return None, _nothing
-    if place == "stdout":
-        return AccessLog(sys.stdout, line_format), _nothing
-    stream = Path(place).open("a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - closed by the caller
-    return AccessLog(stream, line_format), stream.close
+    subject = "null" if visit.subject is None else f'"{visit.subject}"'
+    return (
+        f'{{"time":"{_timestamp(visit.started_at)}","request_id":"{visit.request_id}"'
+        f',"client":{_quote(visit.client)},"method":{_quote(visit.method)}'
+        f',"path":{_path(visit.path)},"route":{_quote(visit.route)}'
+        f',"status":{visit.status},"bytes":{visit.sent_bytes},"ms":{visit.elapsed_ms:.2f}'
+        f',"platform":{_text(visit.platform)},"app":{_text(visit.app)},"subject":{subject}'
+        f',"upstream":{_text(visit.upstream)}{_trouble(visit)}}}\n'
+    )
 
 
-def _nothing() -> None:
-    return None
+_NO_TROUBLE = ',"error":null,"platform_code":null,"detail":null'
 
 
-def _as_json(visit: Visit) -> str:
-    line: dict[str, object] = {
-        "time": _timestamp(visit.started_at),
-        "request_id": visit.request_id,
-        "client": visit.client,
-        "method": visit.method,
-        "path": visit.path[:MAX_PATH_CHARACTERS],
-        "route": visit.route,
-        "status": visit.status,
-        "bytes": visit.sent_bytes,
-        "ms": visit.elapsed_ms,
-        "platform": visit.platform,
-        "app": visit.app,
-        "subject": None if visit.subject is None else hash_subject(visit.subject),
-        "upstream": visit.upstream,
-        "error": visit.error,
-        "platform_code": visit.platform_code,
-        "detail": visit.detail,
-    }
-    return json.dumps(line, separators=(",", ":")) + "\n"
+def _trouble(visit: Visit) -> str:
+    if visit.error is None and visit.platform_code is None and visit.detail is None:
+        return _NO_TROUBLE
+    code = json.dumps(visit.platform_code)
+    return f',"error":{_text(visit.error)},"platform_code":{code},"detail":{_text(visit.detail)}'
+
+
+def _path(path: str) -> str:
+    """Quote a path, cut off; controls and what is not ASCII are escaped."""
+    quoted = _quote(path[:MAX_PATH_CHARACTERS])
+    return quoted if len(quoted) <= MAX_ESCAPED_PATH else _quote(path[: MAX_PATH_CHARACTERS // 4])
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else _quote(value)
 
 
 _COLOURS = {2: "\x1b[32m", 3: "\x1b[36m", 4: "\x1b[33m", 5: "\x1b[31m"}
 
 
-def _as_text(visit: Visit, is_terminal: bool) -> str:
+def as_text(visit: Visit, is_terminal: bool) -> str:
     """Write a line for people; in colours on a terminal, never into a file."""
     status = str(visit.status)
     if is_terminal:
         status = f"{_COLOURS.get(visit.status // 100, '')}{status}\x1b[0m"
-    path = json.dumps(visit.path[:MAX_PATH_CHARACTERS])[1:-1]  # escapes controls and non-ASCII
+    path = _path(visit.path)[1:-1]
     who = "-"
     if visit.subject is not None:
-        who = f"{visit.platform}/{visit.app}/{hash_subject(visit.subject)}"
+        who = f"{visit.platform}/{visit.app}/{visit.subject}"
     error = f" {visit.error}" if visit.error else ""
     if visit.detail:
         error += f" ({json.dumps(visit.detail)[1:-1]})"
@@ -148,7 +113,13 @@ def _as_text(visit: Visit, is_terminal: bool) -> str:
 
 def _timestamp(moment: float) -> str:
     """Write a moment in RFC 3339, UTC, milliseconds."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    second = int(moment // 1)
+    return f"{_second(second)}.{int((moment - second) * 1000):03d}+00:00"
+
+
+@lru_cache(maxsize=16)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class JsonFormatter(logging.Formatter):

@@ -1,143 +1,29 @@
 """aiohttp's server protocol, with its measured gaps closed (design section 9; attacks.md C2).
 
-It decides nothing about requests: deadlines for heads, bounds on connections, a broken body told
-to the handler that reads it, and our own answer to what the parser refuses.
+It decides nothing about requests: deadlines for heads, a broken body told to the handler that
+reads it, our own answer to what the parser refuses, and which of two ways a request goes: the fast
+path, or a task of its own.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from gateway.answers import cut_off
 from gateway.errors import GatewayError
+from gateway.flights import FastPath, Flight, Owner
+from gateway.head_clock import HeadClock
+from gateway.limits import MAX_FIELDS, HeadTooLargeError, refusal_of
+from gateway.recollection import Recollection
 
 logger = logging.getLogger(__name__)
-MAX_FIELDS = 128
-"""Header fields of one request; aiohttp's own default, said aloud."""
 FLUSH_S = 30.0
 """How long a closing connection waits for a client to take the last bytes (attacks.md D2)."""
-SWEEP_S = 0.05
-"""While draining, how often connections that have become idle are looked for."""
-END_S = 2.0
-"""How long handlers may take to notice that their connection was cut."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProtocolLimits:
-    """Bounds of a listener: bytes, seconds, connections per process."""
-
-    headers_bytes: int = 32 * 1024
-    target_bytes: int = 8 * 1024
-    headers_s: float = 10.0
-    keepalive_s: float = 75.0
-    connections: int = 20000
-    connections_per_ip: int = 2000
-
-    @property
-    def line_bytes(self) -> int:
-        """The parser's bound on the request line; it tells 414 from 431 by the number."""
-        return self.target_bytes + 1
-
-    @property
-    def field_bytes(self) -> int:
-        return self.headers_bytes + (2 if self.headers_bytes == self.target_bytes else 1)
-
-
-Refuse = Callable[[web.BaseRequest, GatewayError], web.StreamResponse]
-"""Answers what never became a request."""
-
-
-class GatewayServer(web.Server):
-    """A low-level server whose connections are `GatewayProtocol`s, counted and bounded."""
-
-    def __init__(
-        self,
-        handler: Callable[[web.BaseRequest], Any],
-        refuse: Refuse,
-        limits: ProtocolLimits,
-        is_exempt: Callable[[str], bool],
-    ) -> None:
-        # A handler must not outlive its client (design section 9, point 4).
-        super().__init__(handler, handler_cancellation=True)
-        self.limits = limits
-        self.refuse = refuse
-        self._is_exempt = is_exempt
-        self._open = 0
-        self._per_ip: Counter[str] = Counter()
-        self._is_empty = asyncio.Event()
-        self._is_empty.set()
-
-    def __call__(self) -> RequestHandler:
-        return GatewayProtocol(self, self._loop, self.limits)
-
-    def admit(self, address: str) -> bool:
-        """Count a new connection; False when it is one too many (it is closed unanswered)."""
-        self._open += 1
-        self._per_ip[address] += 1
-        is_crowd = self._per_ip[address] > self.limits.connections_per_ip
-        return self._open <= self.limits.connections and not (
-            is_crowd and address and not self._is_exempt(address)
-        )
-
-    def leave(self, address: str) -> None:
-        """Count a connection that has ended."""
-        self._open -= 1
-        self._per_ip[address] -= 1
-        if not self._per_ip[address]:
-            del self._per_ip[address]
-
-    # -- draining -------------------------------------------------------------------------------
-
-    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """Keep track of a connection."""
-        super().connection_made(handler, transport)
-        self._is_empty.clear()
-
-    def connection_lost(
-        self,
-        handler: RequestHandler,
-        exc: BaseException | None = None,  # noqa: ARG002 - aiohttp's signature
-    ) -> None:
-        """Forget a connection, once its request handler has ended too."""
-        task = handler._task_handler
-        if task is None:
-            self._forget(handler)
-        else:
-            task.add_done_callback(lambda _: self._forget(handler))
-
-    def _forget(self, handler: RequestHandler) -> None:
-        self._connections.pop(handler, None)
-        if not self._connections:
-            self._is_empty.set()
-
-    async def drain(self, timeout_s: float) -> None:
-        """Close what is idle, wait for the rest, then cut what is still open after `timeout_s`."""
-        ends_s = self._loop.time() + timeout_s
-        while not self._is_empty.is_set() and (left_s := ends_s - self._loop.time()) > 0:
-            self._close_idle()
-            await self._wait_until_empty(min(SWEEP_S, left_s))
-        for transport in list(self._connections.values()):
-            transport.abort()
-        await self._wait_until_empty(END_S)
-
-    def _close_idle(self) -> None:
-        for connection in self.connections:
-            if isinstance(connection, GatewayProtocol) and connection.is_idle:
-                connection.force_close()
-
-    async def _wait_until_empty(self, timeout_s: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._is_empty.wait()
 
 
 def peer_address(transport: asyncio.BaseTransport | None) -> str:
@@ -146,20 +32,26 @@ def peer_address(transport: asyncio.BaseTransport | None) -> str:
     return str(peer[0]) if isinstance(peer, tuple) and peer else ""
 
 
-class HeadTooLargeError(Exception):
-    """A head that is larger than `headers_bytes`, before its end has come."""
-
-
 class GatewayProtocol(RequestHandler):
     """One client connection."""
 
-    __slots__ = ("_address", "_head_bytes", "_head_timer", "_is_broken", "_payload", "_server")
+    __slots__ = (
+        "_flight",
+        "_head_clock",
+        "_is_between",
+        "_is_broken",
+        "_is_parsed",
+        "_owner",
+        "_payload",
+        "address",
+        "recollection",
+        "scheme",
+    )
 
-    def __init__(
-        self, server: GatewayServer, loop: asyncio.AbstractEventLoop, limits: ProtocolLimits
-    ) -> None:
+    def __init__(self, manager: web.Server, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
+        limits = owner.limits
         super().__init__(
-            server,
+            manager,
             loop=loop,
             keepalive_timeout=limits.keepalive_s,
             access_log=cast("logging.Logger", None),  # None is how aiohttp writes "no access log"
@@ -170,17 +62,27 @@ class GatewayProtocol(RequestHandler):
             read_bufsize=64 * 1024,
             auto_decompress=False,  # bodies pass as they are; no gzip bombs in the process
         )
-        self._server = server
-        self._address = ""
-        self._head_bytes = 0
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._owner = owner
+        self.address = ""
+        self.scheme = "http"
+        self.recollection = Recollection()
+        self._flight: Flight | None = None
+        self._head_clock = HeadClock(loop, limits, self._head_is_late)
         self._is_broken = False
+        self._is_between = False  # whether a request may begin that the parser does not see
+        self._is_parsed = False  # whether the parser has seen the flight's request
         self._payload: StreamReader = EMPTY_PAYLOAD  # of the request that was parsed last
 
     @property
     def is_idle(self) -> bool:
         """Whether aiohttp waits for a request here: none running, none queued, none ending."""
-        return self._waiter is not None and not self._waiter.done()
+        is_waiting = self._waiter is not None and not self._waiter.done()
+        return is_waiting and self._flight is None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no request has come here yet."""
+        return self._request_count == 0
 
     async def start(self) -> None:
         """Serve requests; a client that never takes the last bytes does not keep us for ever."""
@@ -192,33 +94,169 @@ class GatewayProtocol(RequestHandler):
                 self._loop.call_later(FLUSH_S, transport.abort)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._address = peer_address(transport)
-        is_welcome = self._server.admit(self._address)
+        self.address = peer_address(transport)
+        if transport.get_extra_info("sslcontext") is not None:
+            self.scheme = "https"
+        is_welcome = self._owner.admit(self.address)
         super().connection_made(transport)
         if is_welcome:
-            self._start_head_timer()
+            self._head_clock.start()
         else:
             cast("asyncio.Transport", transport).abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._stop_head_timer()
+        self._head_clock.stop()
+        if (flight := self.claim()) is not None:
+            flight.abandon()
         if self._manager is not None:
-            self._server.leave(self._address)
+            self._owner.leave(self.address)
         super().connection_lost(exc)
 
+    # -- the fast path --------------------------------------------------------------------------
+
     def data_received(self, data: bytes) -> None:
+        if self._flight is not None:
+            self._flight.hand_over()  # what comes now waits behind it
+        waiter = self._waiter
+        is_next = waiter is not None and not waiter.done() and self._payload.is_eof()
+        # Without data it is aiohttp's own call, from within our reading of a body.
+        fast_path = self._owner.fast_path
+        if not is_next or not data or fast_path is None or self._paused:
+            self._receive(data)
+        elif not self._begin_again(fast_path, data):
+            is_at_start = self._is_at_start
+            self._waiter = None  # aiohttp's task sleeps on until it is known who takes the request
+            self._receive(data)
+            self._waiter = waiter
+            if self._messages and not self._begin_flight(fast_path, data if is_at_start else b""):
+                self._wake()
+
+    @property
+    def _is_at_start(self) -> bool:
+        """Whether no byte of the next request has come yet."""
+        clock = self._head_clock
+        return clock.is_quiet or (self._request_count == 0 and not clock.size_bytes)
+
+    def _begin_again(self, fast_path: FastPath, data: bytes) -> bool:
+        """Offer bytes to the fast path that it may know again, between two requests."""
+        if not self._is_between or self._force_close or self._close:
+            return False
+        self._flight = fast_path.begin_again(self, data)
+        if self._flight is None:
+            return False
+        self._is_parsed = False
+        self._request_count += 1
+        return True
+
+    def _wake(self) -> None:
+        """Wake aiohttp's task: there is something in its queue."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _begin_flight(self, fast_path: FastPath, data: bytes) -> bool:
+        """Offer the one request that has come to the fast path."""
+        message, body = self._messages[0]
+        is_simple = len(self._messages) == 1 and body.is_eof() and not self._upgraded
+        if not is_simple or isinstance(message, _ErrInfo):
+            return False
+        self._flight = fast_path.begin(self, message, body, data)
+        if self._flight is None:
+            return False
+        self._is_parsed = True
+        self._is_between = body is EMPTY_PAYLOAD  # what it remembers was the last the parser got
+        self._messages.clear()
+        return True
+
+    def land(self, data: bytes) -> bool:
+        """Write the whole answer of the flight; False: gone, or a task must `claim` it."""
+        transport = self.transport
+        if transport is None or self._parser is None or transport.is_closing():
+            return False
+        transport.write(data)
+        if self._paused:
+            return False
+        self._flight = None
+        if self._is_parsed:
+            self._parser.message_consumed()
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        return True
+
+    def take_over(self, message: RawRequestMessage, body: StreamReader) -> None:
+        """Give a flight's request to aiohttp's task; its handler will `claim` it."""
+        self._messages.append((message, body))
+        self._wake()
+
+    def parse(self, data: bytes) -> None:
+        """Parse what was known again after all, and let aiohttp's task `claim` it."""
+        self._request_count -= 1
+        self._receive(data)
+
+    def hand_over(self) -> None:
+        """Give a request that is on the fast path a task."""
+        if self._flight is not None:
+            self._flight.hand_over()
+
+    def claim(self) -> Flight | None:
+        """Take the flight that the request now handled was on, if it was on one."""
+        flight, self._flight = self._flight, None
+        return flight
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing can be written to the client any more."""
+        return self.transport is None or self.transport.is_closing()
+
+    def _process_keepalive(self) -> None:
+        self.hand_over()  # or aiohttp would take this connection for an idle one
+        super()._process_keepalive()
+
+    # -- bytes ----------------------------------------------------------------------------------
+
+    def _receive(self, data: bytes) -> None:
         if self._is_broken:
             return  # nothing behind a framing error can be trusted
-        was_in_head = self._payload.is_eof()
+        self._is_between = False
+        body = self._payload
+        was_in_head = body.is_eof()
+        size = 0 if was_in_head else body.total_bytes
         before = self._request_count
-        super().data_received(data)
+        if was_in_head:
+            super().data_received(data)
+        else:
+            self._receive_body(body, data)
         if self._request_count != before:
-            self._stop_head_timer()
+            if not self._head_clock.is_quiet:
+                self._head_clock.stop()
             self._note(*self._messages[-1])
-            if self._payload is EMPTY_PAYLOAD and not data.endswith(b"\n\r\n"):
-                self._start_head_timer()  # the next head has begun in the same bytes
-        elif data and was_in_head and not self._upgraded:
-            self._watch_head(len(data))
+            if not data.endswith(b"\n\r\n"):
+                self._watch_next_head(data.find(b"\r\n\r\n") + 4 - len(data))
+        elif not was_in_head:
+            if not data.endswith(b"\n\r\n"):
+                self._watch_next_head(-size - len(data) if data else 1)
+        elif data and not (self._upgraded or self._head_clock.add(len(data))):
+            error = _ErrInfo(status=400, exc=HeadTooLargeError(), message="")
+            self._messages.append((error, EMPTY_PAYLOAD))
+            self._break(error)
+            self._wake()
+
+    def _receive_body(self, body: StreamReader, data: bytes) -> None:
+        """Go on with a body, and count its request out of the parser's queue when it ends.
+
+        aiohttp does so when a request is taken, and counts in when its body has ended: one taken
+        sooner keeps its place for ever, and the last of a long pipeline would lie unread.
+        """
+        is_taken = not self._messages or self._messages[-1][1] is not body
+        super().data_received(data)
+        if is_taken and body.is_eof() and self._parser is not None:
+            self._parser.message_consumed()
+            if len(self._messages) == self._max_msg_queue_size - 1:
+                super().data_received(b"")  # the parser has stopped one too soon
+
+    def _watch_next_head(self, offset: int) -> None:
+        """Start the clock unless the bytes ended with the body, by its size (attacks.md D1)."""
+        body = self._payload  # behind several requests at once it may start for nothing
+        if body is EMPTY_PAYLOAD or (body.is_eof() and body.total_bytes + offset):
+            self._head_clock.start()
 
     def _note(self, message: object, payload: StreamReader) -> None:
         """Keep the newest request's body; after a parse error there will be none any more."""
@@ -238,34 +276,11 @@ class GatewayProtocol(RequestHandler):
             self._payload.set_exception(RequestPayloadError("malformed body"))
         self._messages[-1] = (error, StreamReader(self, 1, loop=self._loop))
 
-    def _watch_head(self, size: int) -> None:
-        """Bound a head that is still coming, in time and in bytes (attacks.md D1, D3)."""
-        self._head_bytes += size
-        if self._head_timer is None:
-            self._start_head_timer()
-        limits = self._server.limits
-        if self._head_bytes > limits.headers_bytes + limits.target_bytes + MAX_FIELDS * 4:
-            error = _ErrInfo(status=400, exc=HeadTooLargeError(), message="")
-            self._messages.append((error, EMPTY_PAYLOAD))
-            self._break(error)
-            if self._waiter is not None and not self._waiter.done():
-                self._waiter.set_result(None)
-
-    def _start_head_timer(self) -> None:
-        self._head_timer = self._loop.call_later(self._server.limits.headers_s, self._head_is_late)
-
-    def _stop_head_timer(self) -> None:
-        self._head_bytes = 0
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
     def _head_is_late(self) -> None:
-        self._head_timer = None
         if self.is_idle:
             self.force_close()
         else:
-            self._start_head_timer()  # its turn comes after the request under way
+            self._head_clock.start()  # its turn comes after the request under way
 
     def handle_error(
         self,
@@ -280,20 +295,5 @@ class GatewayProtocol(RequestHandler):
             raise ConnectionAbortedError("the client is gone, or has part of an answer")
         if status != 400:  # a handler's exception: ours handles all of its own
             logger.error("unexpected failure: %s", type(exc).__name__)
-            return self._server.refuse(request, GatewayError("internal_error"))
-        return self._server.refuse(request, refusal_of(exc, message, self._server.limits))
-
-
-def refusal_of(
-    exc: BaseException | None, message: str | None, limits: ProtocolLimits
-) -> GatewayError:
-    """Say what a parser's refusal becomes, without a byte of what it refused."""
-    if isinstance(exc, HeadTooLargeError):
-        detail = f"the headers exceed {limits.headers_bytes} bytes"
-        return GatewayError("headers_too_large", detail)
-    if isinstance(exc, LineTooLong):
-        is_target = exc.args[1] == limits.line_bytes  # (the line's beginning, the bound, the size)
-        return GatewayError("target_too_long" if is_target else "headers_too_large")
-    if message == "Too many headers received":
-        return GatewayError("headers_too_large", f"more than {MAX_FIELDS} header fields")
-    return GatewayError("bad_request", "this is not well-formed HTTP/1.1")
+            return self._owner.refuse(request, GatewayError("internal_error"))
+        return self._owner.refuse(request, refusal_of(exc, message, self._owner.limits))

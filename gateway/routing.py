@@ -11,6 +11,11 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """Methods a route takes when it names none (RFC 9110 9, RFC 5789); CONNECT and TRACE never."""
 
 
+MAX_KNOWN = 4096
+"""Paths whose route is remembered; forgotten all at once when there are more."""
+MAX_KNOWN_CHARACTERS = 256
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One rule: what it serves, by whom, and what it asks of a session.
@@ -34,15 +39,14 @@ class Route:
     first_byte_s: float | None = None
     idle_s: float | None = None
     stream_idle_s: float | None = None
+    name: str = field(init=False)
+    """The route as logs and metrics name it."""
+    is_prefix: bool = field(init=False)
 
-    @property
-    def name(self) -> str:
-        """The route as logs and metrics name it."""
-        return f"{self.host or ''}{self.path}"
-
-    @property
-    def is_prefix(self) -> bool:
-        return self.path.endswith("/")
+    def __post_init__(self) -> None:
+        # Once for each route, never once for each request.
+        object.__setattr__(self, "name", f"{self.host or ''}{self.path}")
+        object.__setattr__(self, "is_prefix", self.path.endswith("/"))
 
     def takes(self, method: str) -> bool:
         """Tell whether this method is served; GET takes HEAD along."""
@@ -83,6 +87,7 @@ class Router:
             host.lengths = sorted({len(path) for path in host.prefixes}, reverse=True)
         self._hosts: Mapping[str | None, _Host] = hosts
         self._no_host = hosts[None]
+        self._known: dict[tuple[str, str, str], Route] = {}
 
     def _find(self, host: str, path: str) -> list[Route] | None:
         named = self._hosts.get(host)
@@ -95,6 +100,18 @@ class Router:
         `host` is lower-case, without port. Raises: GatewayError route_not_found,
         method_not_allowed, target_refused (a spelling the route does not allow).
         """
+        if target.is_plain:
+            known = self._known.get((host, target.path, method))
+            if known is not None:
+                return known
+        route = self._choose(host, target, method)
+        if target.is_plain and len(target.path) <= MAX_KNOWN_CHARACTERS:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[host, target.path, method] = route
+        return route
+
+    def _choose(self, host: str, target: Target, method: str) -> Route:
         routes = self._find(host, target.path)
         if routes is None:
             raise GatewayError("route_not_found", "no route has this host and path")

@@ -7,8 +7,8 @@ What two servers may read differently is refused: RFC 3986 5.2.4 (dot segments),
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from gateway.errors import GatewayError
 
@@ -30,13 +30,15 @@ _CANONICAL = tuple(chr(code) if chr(code) in _UNRESERVED else f"%{code:02X}" for
 _ESCAPED_RESERVED = re.compile("|".join(f"%{ord(each):02X}" for each in sorted(_RESERVED)))
 # Overlong UTF-8 in two, three or four bytes, which lax decoders still take (attacks.md P7).
 _OVERLONG = re.compile(r"(?:%C|(?:%E0|%F0%80)%8)([01])%([89AB][0-9A-F])")
+_NO_ODDITIES: frozenset[Oddity] = frozenset()
 _DOT_SEGMENT = re.compile(r"/\.{1,2}(?:[/;?#]|$)")
+MAX_SHORT = 256
+"""Targets of up to so many characters are remembered with what was read in them."""
 MAX_READINGS = 32
 """Ways to read one path; far more than any honest spelling has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A request target in origin form.
 
     `raw` is the path as received, `query` what follows the first `?` (None without one), `path`
@@ -124,12 +126,20 @@ def parse(target: str, max_bytes: int) -> Target:
     """
     if len(target) > max_bytes:
         raise GatewayError("target_too_long", f"the target is longer than {max_bytes} bytes")
+    return _parse_short(target) if len(target) <= MAX_SHORT else _parse(target)
+
+
+def _parse(target: str) -> Target:
     raw, mark, query = target.partition("?")
     if mark and _FORBIDDEN_QUERY.search(query):
         raise _refused("the query holds a character that must be percent-encoded")
     if raw and _PLAIN.fullmatch(raw):
-        return Target(raw, query if mark else None, raw, is_plain=True)
+        return Target(raw, query if mark else None, raw, _NO_ODDITIES, True)
     return _parse_odd(raw, query if mark else None)
+
+
+# The length is looked at first: what clients send must not fill the cache with long keys.
+_parse_short = lru_cache(maxsize=2048)(_parse)
 
 
 def _parse_odd(raw: str, query: str | None) -> Target:

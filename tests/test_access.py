@@ -22,10 +22,19 @@ DOUYIN = frozenset({"douyin"})
 
 @dataclass(slots=True)
 class Sessions:
-    """Sessions by token, in memory; it remembers what it was asked."""
+    """Sessions by token, in memory; it remembers what it was asked.
+
+    `known` are tokens that are recalled; what is not recalled has to be looked up.
+    """
 
     failure: str | None = None
+    known: frozenset[str] = frozenset()
     asked: list[str] = field(default_factory=list)
+    recalled: list[str] = field(default_factory=list)
+
+    def recall(self, token: str) -> Session | None:
+        self.recalled.append(token)
+        return TOKENS.get(token) if token in self.known else None
 
     async def authenticate(self, token: str) -> Session:
         self.asked.append(token)
@@ -163,3 +172,73 @@ async def test_the_route_of_a_refused_request_is_told() -> None:
             await access.decide(admitted(raw(f"GET {target}")), seen.append)
         assert refused.value.code == code
     assert [each.path for each in seen] == ["/x/"]
+
+
+# -- recalled or looked up ------------------------------------------------------------------------
+
+EVERY = [
+    route(),
+    route("optional"),
+    route("none"),
+    route(anonymous=True),
+    route(apps=SHOP),
+    route("optional", platforms=DOUYIN),
+]
+CARRIED = [
+    [],
+    [BEARER + "gw1.user"],
+    [BEARER + "gw1.guest"],
+    [BEARER + "gw1.bad"],
+    ["Cookie: gw=gw1.user"],
+    ["X-Session-Token: gw1.guest"],
+    ["X-Session-Token: \xe9"],
+    ["Authorization: Basic eA=="],
+    [BEARER + "gw1.user", "Cookie: gw=gw1.guest"],
+]
+
+
+@pytest.mark.parametrize("rule", EVERY, ids=str)
+@pytest.mark.parametrize("lines", CARRIED, ids=str)
+async def test_a_recalled_session_is_decided_about_as_one_looked_up(
+    rule: Route, lines: list[str]
+) -> None:
+    """Memory saves the look-up and changes no outcome; what is recalled is not asked for again."""
+    new, known = Sessions(), Sessions(known=frozenset(TOKENS))
+    assert await decide(rule, *lines, sessions=known) == await decide(rule, *lines, sessions=new)
+    assert not set(known.asked) & set(TOKENS)
+    assert new.asked == new.recalled == known.recalled
+
+
+@pytest.mark.parametrize("rule", EVERY, ids=str)
+@pytest.mark.parametrize("lines", CARRIED, ids=str)
+async def test_recall_decides_as_decide_does_or_not_at_all(rule: Route, lines: list[str]) -> None:
+    """Without a look-up: the same grant, the same refusal, or None, which says nothing."""
+    request = admitted(raw("GET /x/1", *lines))
+    for known in (frozenset[str](), frozenset(TOKENS)):
+        sessions = Sessions(known=known)
+        access = Access(Router([rule]), sessions, "gw")
+        found = attempt(lambda access=access: access.recall(request, access.match(request)))  # type: ignore[misc] # mypy cannot infer a lambda with a default
+        assert sessions.asked == []
+        outcome = await decide(rule, *lines, sessions=Sessions(known=known))
+        if found is None:
+            assert sessions.recalled
+            assert sessions.recalled[0] not in known
+        else:
+            assert (found.code if isinstance(found, GatewayError) else found) == outcome
+
+
+async def test_a_store_away_does_not_concern_who_is_recalled() -> None:
+    """Design section 5: no I/O for a valid session."""
+    sessions = Sessions("store_unavailable", frozenset(TOKENS))
+    assert await decide(EVERY[0], BEARER + "gw1.user", sessions=sessions) == Grant(EVERY[0], USER)
+
+
+def test_match_chooses_the_route_alone() -> None:
+    """No session is asked, and no token looked at."""
+    sessions, rule = Sessions(), route()
+    access = Access(Router([rule]), sessions, "gw")
+    lines = (BEARER + "gw1.a", "X-Session-Token: gw1.b")
+    assert access.match(admitted(raw("GET /x/1", *lines))) is rule
+    with pytest.raises(GatewayError, match="route_not_found"):
+        access.match(admitted(raw("GET /y")))
+    assert sessions.recalled == sessions.asked == []

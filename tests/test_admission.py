@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.admission import AdmissionLimits, Admitted, RawRequest
 from gateway.clients import Client
 from gateway.errors import GatewayError
+from gateway.survey import survey_request
 from tests.support.requests import (
     PEER,
     REQUEST_ID,
@@ -36,6 +37,7 @@ def test_a_request_is_admitted() -> None:
         target=admitted(raw("GET /a?b=c")).target,
         version=(1, 1),
         fields=request.fields,
+        found=survey_request(request.fields),
         client=Client(PEER, False, (PEER,), "http"),
         request_id=REQUEST_ID,
         host="good",

@@ -318,7 +318,7 @@ async def test_a_token_in_the_query_is_not_looked_at(running: RunningGateway) ->
         assert problem(answer)["code"] == "session_missing"
     assert (await running.get(f"/opt/1?{query}")).status == 200
     assert running.upstream.requests[-1].target.endswith(query)
-    assert token not in (running.folder / "access.log").read_text()
+    assert token not in running.log_text()
 
 
 # -- restarts ---------------------------------------------------------------------------------

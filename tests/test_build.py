@@ -1,16 +1,10 @@
 """Settings become parts: each value arrives where it acts."""
 
-import ssl
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from gateway.build import (
     build_admin_tokens,
@@ -22,9 +16,7 @@ from gateway.build import (
     build_sessions,
     build_store,
     build_trust,
-    build_upstreams,
     cookie_name,
-    new_request_id,
 )
 from gateway.clock import now
 from gateway.errors import GatewayError
@@ -44,13 +36,6 @@ def settings(folder: Path, changes: Mapping[str, object] | None = None) -> Setti
 
 def route(built: Settings, path: str, method: str = "GET", host: str = "gw") -> Route:
     return build_router(built).match(host, parse(path, 8192), method)
-
-
-def test_request_ids_are_random() -> None:
-    """128 bits in hex."""
-    ids = {new_request_id() for _ in range(100)}
-    assert len(ids) == 100
-    assert all(len(each) == 32 and int(each, 16) >= 0 for each in ids)
 
 
 def test_limits_and_times_arrive(tmp_path: Path) -> None:
@@ -184,78 +169,6 @@ def test_apps_arrive_as_platforms_need_them(tmp_path: Path) -> None:
     assert (baidu.proxy, baidu.next_secret) == ("http://10.0.0.1:3128", None)
     assert apps["game-douyin"].kind == "mini-game"
     assert "app-secret-for-tests" not in repr(apps)
-
-
-async def test_upstreams_arrive(tmp_path: Path) -> None:
-    """Targets of each kind, times, retries and whose Host is sent."""
-    changes = {
-        "upstreams": {
-            "main": {
-                "targets": ["http://127.0.0.1:1", "https://svc.internal", "unix:run/app.sock"],
-                "host_header": "upstream",
-                "retries": 2,
-                "timeouts": {"first_byte": "1s", "idle": "2s", "stream_idle": "3s"},
-            }
-        }
-    }
-    upstream = build_upstreams(settings(tmp_path, changes))["main"]
-    assert (upstream.name, upstream.retries, upstream.sends_client_host) == ("main", 2, False)
-    timeouts = upstream.timeouts
-    assert (timeouts.first_byte_s, timeouts.idle_s, timeouts.stream_idle_s) == (1, 2, 3)
-    first, second, third = (upstream.choose().address for _ in range(3))
-    assert (first.host, first.port, first.tls, first.authority) == (
-        *("127.0.0.1", 1, None),
-        "127.0.0.1:1",
-    )
-    assert (second.host, second.port, second.authority) == ("svc.internal", 443, "svc.internal")
-    assert second.tls is not None
-    assert second.tls.verify_mode == ssl.CERT_REQUIRED
-    assert second.tls.check_hostname
-    assert third.unix_path == str(tmp_path / "run/app.sock")
-    upstream.close()
-
-
-def write_certificate(folder: Path) -> None:
-    """A certificate of our own, good as authority and as client."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1)
-    moments = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC))
-    builder = builder.not_valid_before(moments[0]).not_valid_after(moments[1])
-    basic = x509.BasicConstraints(ca=True, path_length=None)
-    certificate = builder.add_extension(basic, critical=True).sign(key, hashes.SHA256())
-    pem = serialization.Encoding.PEM
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
-    private = key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key.pem").write_bytes(private)
-    (folder / "key.pem").chmod(0o600)
-
-
-async def test_tls_to_a_service_arrives(tmp_path: Path) -> None:
-    """Its authority instead of the system's, our certificate, the name it must carry."""
-    write_certificate(tmp_path)
-    tls = {"ca": "cert.pem", "cert": "cert.pem", "key": "key.pem", "server_name": "svc.internal"}
-    changes = {"upstreams": {"main": {"targets": ["https://10.0.0.1"], "tls": tls}}}
-    upstream = build_upstreams(settings(tmp_path, changes))["main"]
-    address = upstream.choose().address
-    assert address.server_name == "svc.internal"
-    assert address.tls is not None
-    assert len(address.tls.get_ca_certs()) == 1
-    upstream.close()
-
-
-def test_tls_files_that_are_none_end_the_start(tmp_path: Path) -> None:
-    """Before anything listens, also when they were good while the settings were checked."""
-    write_certificate(tmp_path)
-    tls = {"ca": "cert.pem", "cert": "cert.pem", "key": "key.pem"}
-    changes = {"upstreams": {"main": {"targets": ["https://10.0.0.1"], "tls": tls}}}
-    built = settings(tmp_path, changes)
-    for name in ("cert.pem", "key.pem"):
-        (tmp_path / name).write_text("rubbish")
-    with pytest.raises(ssl.SSLError):
-        build_upstreams(built)
 
 
 async def test_sessions_are_built_over_the_store_given(tmp_path: Path) -> None:

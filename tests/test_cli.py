@@ -13,6 +13,7 @@ import yaml
 from tests.support.commands import TOP, Finished, free_ports, run, run_shell, running_command
 from tests.support.gateway import run_gateway
 from tests.support.raw import ask, connect
+from tests.support.serving import until_refused
 
 PUBLIC, ADMIN, SIMULATOR, ECHO = "8080", "8081", "8090", "8091"
 
@@ -55,6 +56,7 @@ async def test_serve_serves_and_sigterm_drains_it(tmp_path: Path) -> None:
         assert await get(ports[PUBLIC], "/hello.txt") == 200  # by now the head has been read
         command.process.send_signal(signal.SIGTERM)
         await command.until("draining")
+        await until_refused(ports[PUBLIC])
         await client.send(body)
         answer = await client.answer()
         assert (answer.status, answer.value("Connection")) == (400, "close")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.clients import MAX_CHAIN, Client, Trust
+from gateway.clients import MAX_ADDRESS_CHARACTERS, MAX_CHAIN, MAX_PEERS, Client, Trust
 from tests.support.requests import PEER, fields
 
 PROXY = "10.0.0.1"
@@ -189,3 +189,32 @@ def test_what_else_a_trusted_peer_says(
     """Scheme, host and request id: once, and only where they make sense."""
     client = TRUST.client(PROXY, "http", fields(*lines))
     assert (client.scheme, client.host, client.request_id) == (scheme, host, request_id), why
+
+
+# -- what is remembered ---------------------------------------------------------------------------
+
+PEERS = st.sampled_from(
+    [PEER, PROXY, "", "10.0.0.2", "fd00::1", "2001:db8::1", "::ffff:10.0.0.1", "fe80::1%eth0", "x"]
+)
+
+
+@given(st.lists(PEERS | st.text(max_size=80), max_size=10))
+def test_what_is_remembered_changes_no_trust(peers: list[str]) -> None:
+    """A peer seen before is believed as if it were new."""
+    used = Trust(NETWORKS, "x-forwarded-for")
+    for peer in peers * 2:
+        assert used.is_trusted(peer) == Trust(NETWORKS, "x-forwarded-for").is_trusted(peer)
+        forwarded = fields("X-Forwarded-For: 1.2.3.4")
+        fresh = Trust(NETWORKS, "x-forwarded-for").client(peer, "http", forwarded)
+        assert used.client(peer, "http", forwarded) == fresh
+
+
+def test_addresses_do_not_fill_memory() -> None:
+    """Few peers are remembered; what is too long to be an address is nobody's."""
+    trust = Trust(NETWORKS, "x-forwarded-for")
+    for number in range(MAX_PEERS + 10):
+        assert trust.is_trusted(str(ip_address(0x0A000000 + number)))
+    assert trust._is_trusted.cache_info().currsize == MAX_PEERS
+    assert not trust.is_trusted("10.0.0.1" + " " * MAX_ADDRESS_CHARACTERS)
+    hops = ", ".join(["x" * 1000, "10.0.0.3"])
+    assert trust.client(PROXY, "http", fields(f"X-Forwarded-For: {hops}")).address == "10.0.0.3"

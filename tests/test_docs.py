@@ -13,7 +13,7 @@ from gateway import __version__
 from gateway.cli import main
 from gateway.dev import banner
 from gateway.errors import OUTCOMES
-from gateway.identity import identity_headers
+from gateway.identity import identity_lines
 from gateway.loader import load
 from gateway.sessions.model import Session, Subject
 
@@ -215,8 +215,10 @@ def test_a_readme_names_the_identity_headers(readme: str) -> None:
     """All that a service may get, but the user id that no login sets yet."""
     subject = Subject("douyin", "tt1", "user", "o1")
     session = Session("k" * 43, subject, "shop", "o1", "u1", "a1", 1, 2, 1)
-    for name, _ in identity_headers(session):
-        assert f"`{name.decode()}`" in readme
+    names = [line.partition(": ")[0] for line in identity_lines(session).splitlines()]
+    assert len(names) == 7
+    for name in names:
+        assert f"`{name}`" in readme
 
 
 # -- all pages ------------------------------------------------------------------------------------
@@ -245,7 +247,7 @@ def test_fragments_are_named_by_their_kind() -> None:
 
 
 # Of the repository's own files, none ends otherwise; data and caches are no part of it.
-_TEXT = {".py", ".md", ".yaml", ".toml", ".json", ".js", ".env", ""}
+_TEXT = {".py", ".md", ".yaml", ".toml", ".json", ".js", ".env", ".go", ".mod", ".lua", ""}
 _ELSEWHERE = re.compile(
     # A folder of somebody's machine; and hosts of package registries, public or private.
     r"(?<![\w./<>-])/(?:work|root|home)/"

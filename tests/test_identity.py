@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.headers import IDENTITY_NAMES, fold
-from gateway.identity import identity_headers
+from gateway.identity import identity_lines
 from gateway.sessions.model import Session
 from tests.support.requests import code_of
 from tests.support.sessions import make_session, make_subject
@@ -16,17 +16,13 @@ USER = replace(make_session(1), unionid="u-1", user_id="42")
 GUEST = make_session(2, make_subject("a-guest", "douyin", "tt1", "anonymous"))
 
 
-def told(session: Session | None) -> dict[str, str]:
-    """The headers as a mapping; none is there twice."""
-    headers = identity_headers(session)
-    named = {name.decode(): value.decode() for name, value in headers}
-    assert len(named) == len(headers)
+def told(session: Session) -> dict[str, str]:
+    """The headers as a mapping; none is there twice, and each line has its end."""
+    *lines, rest = identity_lines(session).split("\r\n")
+    assert rest == ""
+    named = dict(line.split(": ", 1) for line in lines)
+    assert len(named) == len(lines)
     return named
-
-
-def test_nobody_is_nobody() -> None:
-    """Without a session not even the platform is told."""
-    assert identity_headers(None) == []
 
 
 def test_a_user() -> None:
@@ -64,7 +60,7 @@ def test_a_name_without_a_value_is_left_out(field: str, nothing: str | None) -> 
 def test_all_our_names_are_reserved() -> None:
     """What we may ever set, a client may never send through."""
     every = replace(USER, anonymous_openid="a-1")
-    assert {fold(name) for name, _ in identity_headers(every)} <= IDENTITY_NAMES
+    assert {fold(name.encode()) for name in told(every)} <= IDENTITY_NAMES
 
 
 @pytest.mark.parametrize(
@@ -83,7 +79,8 @@ def test_all_our_names_are_reserved() -> None:
 def test_what_no_header_can_carry_is_refused(field: str, value: str, why: str) -> None:
     """H21: logins refuse such ids; a store that was tampered with helps nobody either."""
     session = replace(USER, **{field: value})  # type: ignore[arg-type] # each of these fields is text
-    assert code_of(lambda: identity_headers(session)) == "internal_error", why
+    assert code_of(lambda: identity_lines(session)) == "internal_error", why
+    assert session.identity is None
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=128))
@@ -92,3 +89,21 @@ def test_every_usable_id_is_carried_as_it_is(openid: str) -> None:
     session = replace(make_session(3, make_subject(openid)))
     assert told(session)["X-OpenId"] == openid
     assert told(session)["X-Subject"].endswith(f":{openid}")
+
+
+@pytest.mark.parametrize("session", [USER, GUEST])
+def test_the_lines_are_built_once(session: Session) -> None:
+    """A cached session is asked thousands of times; what is kept says nothing in a `repr`."""
+    asked = replace(session)
+    lines = identity_lines(asked)
+    assert identity_lines(asked) is lines
+    assert asked.identity is lines
+    assert asked == session
+    assert lines not in repr(asked)
+
+
+def test_a_changed_session_is_told_anew() -> None:
+    """What was built for another state of it is not carried over."""
+    identity_lines(USER)
+    assert told(replace(USER, unionid="u-2"))["X-UnionId"] == "u-2"
+    assert "X-UnionId" not in told(replace(USER, unionid=None))

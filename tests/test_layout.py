@@ -7,6 +7,7 @@ import pytest
 TOP = Path(__file__).parents[1]
 MAX_LINES = 300  # style.md section 1: a longer file usually holds two things
 NO_TESTS_OF_THEIR_OWN = {
+    "flights.py": "types only; who keeps them has tests of its own",
     "clock.py": "one line that reads the wall clock; everything else has a clock passed in",
 }
 NO_MODULE_OF_THEIR_OWN = {
@@ -23,12 +24,39 @@ NO_MODULE_OF_THEIR_OWN = {
             "shutdown",
         )
     },
+    **{
+        f"bench/test_{name}.py": "the benchmark, which is no part of the gateway"
+        for name in (
+            "frames",
+            "latency",
+            "load",
+            "machine",
+            "peers",
+            "process",
+            "report",
+            "sessions",
+            "stats",
+            "warm",
+        )
+    },
     "test_bad_input.py": "every kind of bad input of the first issue, over the whole gateway",
     "test_config_examples.py": "the settings files of the repository",
     "test_docs.py": "the documents",
     "test_layout.py": "this file",
+    "proxy/test_fastpath_client.py": "what clients do while the fast path has their request",
+    "proxy/test_fastpath_service.py": "what services do with a request the fast path has sent",
+    "proxy/test_fastpath_slow_client.py": "clients that do not take what the fast path answers",
+    "test_fastpath_same.py": "the property: with and without the fast path, the same bytes",
+    "proxy/test_killed_target.py": "targets that die under load, over the whole gateway",
+    "sessions/test_revocation.py": "endings and losses over several processes and both stores",
+    "differential/test_httpbin.py": "a real web application, asked directly and through us",
+    "differential/test_requests.py": "what a service sees of the same requests",
+    "proxy/test_interim.py": "interim answers, from the connection to the client",
+    "proxy/test_streaming.py": "streams piece by piece, over the whole gateway",
+    "test_limits_matrix.py": "every limit of design section 3, over the whole gateway",
     "platforms/test_contract.py": "what every platform keeps",
     "platforms/test_contract_refusals.py": "the same, for refusals",
+    "proxy/test_websocket.py": "a third-party WebSocket library, through the gateway and without",
 }
 NOT_MODULES = {"__init__.py", "__main__.py"}
 FILES = sorted((TOP / "gateway").rglob("*.py"))

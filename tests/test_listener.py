@@ -18,6 +18,7 @@ from tests.support.wire import Peer, Service, read_answer_head, read_exactly, re
 
 Scenario = Callable[[Path], Coroutine[object, object, None]]
 GET = b"GET /public/x HTTP/1.1\r\nHost: gw\r\n\r\n"
+HELLO = b"GET /hello.txt HTTP/1.1\r\nHost: gw\r\n\r\n"
 
 
 @pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
@@ -205,12 +206,11 @@ def test_a_connection_that_never_asks_does_not_hold_up_the_end(
     play(scenario)
 
 
-def test_a_tunnel_is_given_the_time_there_is(play: Callable[[Scenario], None]) -> None:
-    """A WebSocket goes on while draining, and is cut at its end."""
+def test_a_tunnel_is_told_that_the_gateway_goes(play: Callable[[Scenario], None]) -> None:
+    """A WebSocket gets a Close with 1001 at both ends, and is over long before the rest."""
 
     async def scenario(folder: Path) -> None:
-        changes = {"server": {"timeouts": {"shutdown": "300ms"}}}
-        async with run_gateway(folder, changes) as gateway:
+        async with run_gateway(folder, {"server": {"timeouts": {"shutdown": "30s"}}}) as gateway:
             handshake = GET.replace(
                 b"\r\n\r\n",
                 b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13"
@@ -222,16 +222,62 @@ def test_a_tunnel_is_given_the_time_there_is(play: Callable[[Scenario], None]) -
                 b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
             )
             assert (await read_answer_head(client)).status == 101
-            idle = await connect(gateway.port)
+            async with asyncio.timeout(5):
+                await gateway.gateway.listener.close()
+            assert (await read_rest(client))[0] == b"\x88\x0c\x03\xe9going away"
+            assert (await peer.rest()).startswith(b"\x88\x8c")  # masked, so not in plain words
+            await client.close()
+
+    play(scenario)
+
+
+def test_what_is_queued_when_draining_begins_is_served(play: Callable[[Scenario], None]) -> None:
+    """The kernel has connected these clients; nobody else would ever answer them."""
+
+    async def scenario(folder: Path) -> None:
+        async with run_gateway(folder) as gateway:
+            clients = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(16)]
+            for client in clients:
+                client.sendall(HELLO)
+            await gateway.gateway.listener.close()  # the loop has had no time to accept them
+            for client in clients:
+                assert b"hello\n" in client.recv(65536)
+                client.close()
+
+    play(scenario)
+
+
+def test_a_client_that_is_just_accepted_may_still_ask(play: Callable[[Scenario], None]) -> None:
+    """Its request is on its way; later it would be closed as idle."""
+
+    async def scenario(folder: Path) -> None:
+        async with run_gateway(folder) as gateway:
+            client = await connect(gateway.port)
+            await gateway.get("/hello.txt")  # so it has been accepted
             closing = start_closing(gateway)
-            assert await idle.is_closed()
-            await client.send(b"hello")
-            assert await peer.exactly(5) == b"hello"
-            async with asyncio.timeout(2):
-                await closing
+            await asyncio.sleep(0)
+            await client.send(HELLO)
+            answer = await client.answer()
+            assert (answer.body, answer.value("Connection")) == (b"hello\n", "close")
+            await closing
+            await client.close()
+
+    play(scenario)
+
+
+def test_it_may_be_closed_again_at_once(play: Callable[[Scenario], None]) -> None:
+    """Whoever does not want to wait any longer gives it no time."""
+
+    async def scenario(folder: Path) -> None:
+        changes = {"server": {"timeouts": {"shutdown": "1h"}}}
+        async with run_gateway(folder, changes) as gateway:
+            client, peer = await begin(gateway, GET)
+            closing = start_closing(gateway)
+            await asyncio.sleep(0)
+            await gateway.gateway.listener.close(0.0)
             assert await peer.rest() == b""
-            for each in (client, idle):
-                await each.close()
+            await closing
+            await client.close()
 
     play(scenario)
 

@@ -1,11 +1,10 @@
 """What is written down: one line each, escaped, nothing secret (attacks.md L1, L2, L7)."""
 
-import io
 import json
 import logging
-import sys
+import select
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -13,17 +12,17 @@ from hypothesis import strategies as st
 
 from gateway.observe import (
     MAX_PATH_CHARACTERS,
-    AccessLog,
     Format,
     JsonFormatter,
     Visit,
-    hash_subject,
-    open_access_log,
+    as_json,
+    as_text,
     set_up_logging,
 )
+from gateway.sessions.model import hash_subject
 
 AT = 1_800_000_000.25
-SUBJECT = "wechat:wx1:o-alice"
+TRACE = hash_subject("wechat:wx1:o-alice")
 HOSTILE = "/a\r\nGET /b\x1b[31m\x7f\u2028\udce9\x00\"'\\"
 
 
@@ -40,28 +39,21 @@ def visit(**changes: object) -> Visit:
         "client": "203.0.113.9",
         "platform": "wechat",
         "app": "shop",
-        "subject": SUBJECT,
+        "subject": TRACE,
         "upstream": "orders",
     }
     return Visit(AT, 5.0, **{**fields, **changes})  # type: ignore[arg-type] # the table above holds each field's type
 
 
-class Terminal(io.StringIO):
-    """A stream somebody looks at."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 def written(line_format: Format, **changes: object) -> str:
     """What one visit becomes in a file."""
-    return written_to(io.StringIO(), line_format, **changes)
+    made = visit(**changes)
+    return as_json(made) if line_format == "json" else as_text(made, is_terminal=False)
 
 
-def written_to(stream: io.StringIO, line_format: Format, **changes: object) -> str:
-    """What one visit becomes there."""
-    AccessLog(stream, line_format).write(visit(**changes))
-    return stream.getvalue()
+def coloured(**changes: object) -> str:
+    """What one visit becomes on a terminal."""
+    return as_text(visit(**changes), is_terminal=True)
 
 
 def test_a_visit_as_json() -> None:
@@ -80,7 +72,7 @@ def test_a_visit_as_json() -> None:
         "ms": 12.5,
         "platform": "wechat",
         "app": "shop",
-        "subject": hash_subject(SUBJECT),
+        "subject": TRACE,
         "upstream": "orders",
         "error": None,
         "platform_code": None,
@@ -97,7 +89,7 @@ def test_a_visit_as_json() -> None:
         ({"error": "bad_request"}, " bad_request ["),
         ({"error": "bad_request", "detail": "send \x1b it"}, " bad_request (send \\u001b it) ["),
         ({"subject": None}, " - -> orders"),
-        ({}, f"wechat/shop/{hash_subject(SUBJECT)}"),
+        ({}, f"wechat/shop/{TRACE}"),
         ({"status": 0}, " 0 GET"),
         ({}, "08:00:00.250 "),
     ],
@@ -109,17 +101,18 @@ def test_a_visit_as_text(changes: dict[str, object], text: str) -> None:
 
 def test_a_terminal_gets_colours() -> None:
     """Only where somebody looks, and never in JSON; a status of no kind gets none."""
-    assert " \x1b[33m400\x1b[0m GET" in written_to(Terminal(), "text", status=400)
-    assert " 0\x1b[0m GET" in written_to(Terminal(), "text", status=0)
-    assert "\x1b" not in written_to(Terminal(), "json", status=400)
+    assert " \x1b[33m400\x1b[0m GET" in coloured(status=400)
+    assert " 0\x1b[0m GET" in coloured(status=0)
+    assert "\x1b" not in written("text", status=400)
+    assert "\x1b" not in written("json", status=400)
 
 
 @pytest.mark.parametrize("line_format", ["json", "text"])
 def test_nobody_is_named(line_format: Format) -> None:
-    """L7: a subject leaves as a short hash."""
+    """L7: a subject arrives as a short hash, and leaves as one."""
+    assert len(TRACE) == 12
+    assert TRACE in written(line_format)
     assert "o-alice" not in written(line_format)
-    assert hash_subject(SUBJECT) in written(line_format)
-    assert len(hash_subject(SUBJECT)) == 12
 
 
 @pytest.mark.parametrize("line_format", ["json", "text"])
@@ -139,73 +132,80 @@ def test_a_long_path_is_cut() -> None:
     assert len(written("text", path="/" + "\x00" * 10**6)) < 10 * MAX_PATH_CHARACTERS
 
 
-class Disk(io.StringIO):
-    """A stream that takes nothing while it is full."""
-
-    is_full = True
-
-    def write(self, text: str, /) -> int:
-        if self.is_full:
-            raise OSError(28, "No space left on device")
-        return super().write(text)
+@pytest.mark.parametrize("line_format", ["json", "text"])
+@pytest.mark.parametrize("character", ["\x00", "\udce9", "\U0001f600", '"', "a"])
+def test_a_line_fits_into_one_write_on_a_pipe(line_format: Format, character: str) -> None:
+    """PIPE_BUF, POSIX: whatever a client sends, its line does not mix with another worker's."""
+    line = written(line_format, path="/" + character * 10**5, detail="d" * 200)
+    assert len(line) <= select.PIPE_BUF
 
 
-def test_a_full_disk_fails_no_request(caplog: pytest.LogCaptureFixture) -> None:
-    """D10: it is told once until a line is written again, without the line."""
-    disk = Disk()
-    log = AccessLog(disk, "json")
-    for is_full in (True, True, False, True):
-        disk.is_full = is_full
-        log.write(visit())
-    told = [record.getMessage() for record in caplog.records]
-    assert told == ["access log not written: OSError"] * 2
+def test_a_path_of_many_escapes_is_cut_sooner() -> None:
+    """Few escapes cost nothing."""
+    few, many = "/" + "\xe9" * 300, "/" + "\xe9" * 400
+    assert json.loads(written("json", path=few))["path"] == few
+    assert json.loads(written("json", path=many))["path"] == many[: MAX_PATH_CHARACTERS // 4]
 
 
-def test_a_closed_stream_fails_no_request(caplog: pytest.LogCaptureFixture) -> None:
-    """A pipe that was closed under us."""
-    stream = io.StringIO()
-    log = AccessLog(stream, "text")
-    stream.close()
-    log.write(visit())
-    assert "ValueError" in caplog.text
+# -- by hand and by the library -------------------------------------------------------------------
+
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=30)
+VISITS = st.builds(
+    Visit,
+    started_at=st.floats(0, 4e9),
+    began_s=st.floats(0, 1e6),
+    request_id=st.from_regex("[A-Za-z0-9_-]{8,64}", fullmatch=True) | st.just("-"),
+    method=TEXTS,
+    path=TEXTS,
+    route=TEXTS,
+    status=st.integers(0, 999),
+    sent_bytes=st.integers(0, 2**60),
+    ended_s=st.floats(0, 1e6),
+    client=TEXTS,
+    platform=st.none() | TEXTS,
+    app=st.none() | TEXTS,
+    subject=st.none() | TEXTS.map(lambda text: hash_subject(text.encode("utf-8", "replace").hex())),
+    upstream=st.none() | TEXTS,
+    error=st.none() | TEXTS,
+    platform_code=st.none() | st.integers() | TEXTS,
+    detail=st.none() | TEXTS,
+)
 
 
-# -- where it goes --------------------------------------------------------------------------------
+def time_of(moment: float) -> str:
+    """RFC 3339, UTC, milliseconds; what is begun of one is not told."""
+    second = int(moment)
+    whole = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
+    return whole.replace(microsecond=int((moment - second) * 1000) * 1000).isoformat(
+        timespec="milliseconds"
+    )
 
 
-def test_no_access_log() -> None:
-    """`off` writes nothing; closing it is nothing, too."""
-    log, close = open_access_log("off", "json")
-    assert log is None
-    close()
-
-
-def test_the_access_log_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
-    """The default; the stream is not ours to close."""
-    log, close = open_access_log("stdout", "json")
-    assert log is not None
-    log.write(visit())
-    close()
-    assert json.loads(capsys.readouterr().out)["status"] == 200
-    assert not sys.stdout.closed
-
-
-def test_the_access_log_in_a_file(tmp_path: Path) -> None:
-    """Appended to, and closed by whoever opened it."""
-    place = tmp_path / "access.log"
-    for _ in range(2):
-        log, close = open_access_log(place, "json")
-        assert log is not None
-        log.write(visit(path="/é\udce9"))
-        close()
-    lines = place.read_text("utf-8").splitlines()
-    assert [json.loads(line)["path"] for line in lines] == ["/é\udce9"] * 2
-
-
-def test_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
-    """Start-up tells; nothing is written somewhere else."""
-    with pytest.raises(OSError, match="directory"):
-        open_access_log(tmp_path, "json")
+@given(VISITS)
+def test_json_by_hand_is_json(visit: Visit) -> None:
+    """What is written is what `json.dumps` would write of the same."""
+    told = {
+        "time": time_of(visit.started_at),
+        "request_id": visit.request_id,
+        "client": visit.client,
+        "method": visit.method,
+        "path": visit.path,
+        "route": visit.route,
+        "status": visit.status,
+        "bytes": visit.sent_bytes,
+        "ms": "MS",
+        "platform": visit.platform,
+        "app": visit.app,
+        "subject": visit.subject,
+        "upstream": visit.upstream,
+        "error": visit.error,
+        "platform_code": visit.platform_code,
+        "detail": visit.detail,
+    }
+    expected = json.dumps(told, separators=(",", ":"))
+    ms = f"{(visit.ended_s - visit.began_s) * 1000:.2f}"
+    assert as_json(visit) == expected.replace('"ms":"MS"', f'"ms":{ms}') + "\n"
+    assert json.loads(as_json(visit)) == {**told, "ms": float(ms)}
 
 
 # -- the gateway's own log ------------------------------------------------------------------------

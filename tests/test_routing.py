@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError
-from gateway.routing import METHODS, Route, Router
+from gateway.routing import MAX_KNOWN, MAX_KNOWN_CHARACTERS, METHODS, Route, Router
 from gateway.target import Oddity, parse
 from tests.support.requests import attempt, code_of
 
@@ -255,3 +255,53 @@ def test_without_routes_nothing_is_served() -> None:
     """Absence of a rule means refused."""
     router = Router([])
     assert code_of(lambda: router.match("good", parse("/", MAX), "GET")) == "route_not_found"
+
+
+# -- what is remembered ---------------------------------------------------------------------------
+
+ASKED = st.lists(
+    st.tuples(
+        st.sampled_from(["good", "other", "third"]), PLAIN_PATHS | ODD_PATHS, REQUEST_METHODS
+    ),
+    max_size=12,
+)
+
+
+def outcome(router: Router, host: str, path: str, method: str) -> object:
+    """The route taken, or all that a refusal says."""
+    found = attempt(lambda: router.match(host, parse(path, MAX), method))
+    return (found.code, found.detail, found.allow) if isinstance(found, GatewayError) else found
+
+
+@given(ROUTES, ASKED)
+def test_what_is_remembered_changes_no_answer(
+    routes: list[Route], asked: list[tuple[str, str, str]]
+) -> None:
+    """A router that was asked before says what a new one says, each time it is asked."""
+    used = Router(routes)
+    for host, path, method in asked * 2:
+        assert outcome(used, host, path, method) == outcome(Router(routes), host, path, method)
+
+
+def test_methods_and_hosts_are_remembered_apart() -> None:
+    """One path, several answers."""
+    router = Router([route("/a", "GET"), route("/a", "POST"), route("/a", host="shop.example")])
+    for _ in range(2):
+        assert outcome(router, "good", "/a", "GET") == route("/a", "GET")
+        assert outcome(router, "good", "/a", "POST") == route("/a", "POST")
+        assert match(router, "/a", "PUT") == "method_not_allowed"
+        assert match(router, "/a", "PUT", "shop.example") == "shop.example/a"
+
+
+def test_what_is_asked_does_not_fill_memory() -> None:
+    """Made-up paths push out what is remembered, long ones are not; all are answered."""
+    router = Router([route("/a/")])
+    for number in range(MAX_KNOWN + 10):
+        assert match(router, f"/a/{number}") == "/a/"
+        assert len(router._known) <= MAX_KNOWN
+    before = len(router._known)
+    assert match(router, "/a/" + "x" * MAX_KNOWN_CHARACTERS) == "/a/"
+    assert match(router, "/b/nothing") == "route_not_found"
+    assert match(router, "/a/x", "BREW") == "method_not_allowed"
+    assert match(router, "/a//x") == "target_refused"
+    assert len(router._known) == before

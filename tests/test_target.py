@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import GatewayError
-from gateway.target import Oddity, Target, canonical, has_dot_segment, parse, strip
+from gateway.target import (
+    MAX_SHORT,
+    Oddity,
+    Target,
+    _parse_short,
+    canonical,
+    has_dot_segment,
+    parse,
+    strip,
+)
 from tests.support.requests import attempt, code_of
 
 MAX = 8192
@@ -318,3 +327,42 @@ def test_a_stripped_path_begins_with_exactly_one_slash(
     assert path in (prefix + stripped, prefix)
     readings = attempt(lambda: all_readings(stripped))
     assert isinstance(readings, GatewayError) or all(each[:2] != "//" for each in readings)
+
+
+# -- what is remembered ---------------------------------------------------------------------------
+
+
+def said(target: str, max_bytes: int = MAX) -> object:
+    """What is read, or all that a refusal says."""
+    found = attempt(lambda: parse(target, max_bytes))
+    return (found.code, found.detail) if isinstance(found, GatewayError) else found
+
+
+@given(st.lists(PATHS | st.text(max_size=300) | st.just("/a?b"), max_size=6))
+def test_what_is_remembered_changes_no_reading(targets: list[str]) -> None:
+    """A target read before is read as if it were new."""
+    for target in targets * 2:
+        again = said(target)
+        _parse_short.cache_clear()
+        assert said(target) == again
+
+
+def test_a_limit_holds_for_what_is_remembered() -> None:
+    """Another listener may have another one."""
+    assert isinstance(said("/abcdef"), Target)
+    refused = said("/abcdef", max_bytes=6)
+    assert refused == ("target_too_long", "the target is longer than 6 bytes")
+    assert isinstance(said("/abcdef", max_bytes=7), Target)
+
+
+def test_targets_do_not_fill_memory() -> None:
+    """Few are remembered, and no long one; refusals are not."""
+    _parse_short.cache_clear()
+    for number in range(3000):
+        parse(f"/{number}", MAX)
+    kept = _parse_short.cache_info()
+    assert kept.currsize == kept.maxsize == 2048
+    _parse_short.cache_clear()
+    assert parse("/" + "a" * MAX_SHORT, MAX).is_plain
+    assert isinstance(said("/.."), tuple)
+    assert _parse_short.cache_info().currsize == 0

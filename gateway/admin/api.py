@@ -1,4 +1,4 @@
-"""Health and the admin API: list sessions, end them (design section 12). Never on the public side.
+"""Health, metrics and the admin API: list sessions, end them (design section 12). Never public.
 
 Each call of the API is one line in the audit log: who, what, the answer.
 """
@@ -6,6 +6,7 @@ Each call of the API is one line in the audit log: who, what, the answer.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from gateway.admin.tokens import AdminTokens
 from gateway.answers import Written, write_answer
 from gateway.endpoints.apps import Apps
 from gateway.errors import GatewayError, render
+from gateway.metrics.source import MetricsSource
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.service import SessionService
 
@@ -26,12 +28,24 @@ MAX_BODY_BYTES = 16 * 1024
 BODY_S = 10.0
 """An operator's request is one packet; who takes longer only holds a connection."""
 
+METRICS_S = 8.0
+"""Prometheus gives up after 10 s; an answer of ours says more than none."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Guarded = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Where `/metrics` is read, whether it asks for a token, and how many seconds it may take."""
+
+    source: MetricsSource
+    is_open: bool = True
+    within_s: float = METRICS_S
+
+
 class AdminApi:
-    """Answers the admin listener's requests."""
+    """Answers the admin listener's requests; without `metrics` there is no `/metrics`."""
 
     def __init__(
         self,
@@ -41,6 +55,7 @@ class AdminApi:
         new_request_id: Callable[[], str],
         is_draining: Callable[[], bool],
         *,
+        metrics: Metrics | None = None,
         body_s: float = BODY_S,
     ) -> None:
         self._sessions = sessions
@@ -48,6 +63,7 @@ class AdminApi:
         self._apps = apps
         self._new_request_id = new_request_id
         self._is_draining = is_draining
+        self._metrics = metrics
         self._body_s = body_s
 
     def build(self) -> web.Application:
@@ -57,6 +73,8 @@ class AdminApi:
         router = application.router
         router.add_get("/healthz", self._alive)
         router.add_get("/readyz", self._ready)
+        if self._metrics is not None:
+            router.add_get("/metrics", self._metrics_handler(self._metrics))
         router.add_get("/api/sessions", self._scoped("read", self._list))
         router.add_delete("/api/sessions/{id}", self._scoped("revoke", self._end))
         router.add_post("/api/subjects/revoke", self._scoped("revoke", self._end_subject))
@@ -72,6 +90,22 @@ class AdminApi:
             return web.json_response({"status": "draining"}, status=503)
         await self._sessions.check_ready()
         return web.json_response({"status": "ready"})
+
+    # -- metrics --------------------------------------------------------------------------------
+
+    def _metrics_handler(self, metrics: Metrics) -> Handler:
+        """Build what answers scrapes; they come every few seconds, so only refusals are audited."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            accept = ", ".join(request.headers.getall("Accept", ()))
+            try:
+                async with asyncio.timeout(metrics.within_s):
+                    text, content_type = await metrics.source(accept)
+            except TimeoutError:
+                raise GatewayError("overloaded", "the workers did not tell in time") from None
+            return web.Response(body=text, headers={"Content-Type": content_type})
+
+        return handle if metrics.is_open else self._scoped("read", handle, is_quiet=True)
 
     # -- the API --------------------------------------------------------------------------------
 
@@ -115,8 +149,11 @@ class AdminApi:
 
     # -- around every call ----------------------------------------------------------------------
 
-    def _scoped(self, scope: str, handler: Handler) -> Handler:
-        """Ask for a token with this scope, and write the call to the audit log."""
+    def _scoped(self, scope: str, handler: Handler, *, is_quiet: bool = False) -> Handler:
+        """Ask for a token with this scope, and write the call to the audit log.
+
+        With `is_quiet` only a call that was refused.
+        """
 
         async def handle(request: web.Request) -> web.StreamResponse:
             holder = "-"
@@ -135,13 +172,14 @@ class AdminApi:
                 outcome = str(error.status)
                 raise
             finally:
-                audit.info(
-                    "admin=%s call=%s %s outcome=%s",
-                    holder,
-                    request.method,
-                    request.rel_url.raw_path,
-                    outcome,
-                )
+                if not (is_quiet and outcome == "200"):
+                    audit.info(
+                        "admin=%s call=%s %s outcome=%s",
+                        holder,
+                        request.method,
+                        request.rel_url.raw_path,
+                        outcome,
+                    )
 
         return handle
 

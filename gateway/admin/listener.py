@@ -10,7 +10,8 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.admin.api import AdminApi
-from gateway.protocol import GatewayServer, ProtocolLimits
+from gateway.limits import ProtocolLimits
+from gateway.server import GatewayServer
 
 SHUTDOWN_S = 1.0
 LIMITS = ProtocolLimits(headers_s=10.0, keepalive_s=75.0, connections=1000, connections_per_ip=1000)

@@ -10,6 +10,8 @@ from gateway.endpoints.apps import Apps
 from gateway.endpoints.body import read_form
 from gateway.endpoints.call import Call
 from gateway.errors import GatewayError
+from gateway.metrics.catalogue import LOGINS
+from gateway.metrics.counts import Counts
 from gateway.platforms.base import Exchange, LoginCodes, PlatformApp, PlatformIdentity
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.service import Issued, NewLogin, SessionService
@@ -42,14 +44,29 @@ class Login:
         exchange: Exchange,
         sessions: SessionService,
         show: Callable[[Session], dict[str, object]],
+        counts: Counts,
     ) -> None:
         self._apps = apps
         self._exchange = exchange
         self._sessions = sessions
         self._show = show
+        self._counts = counts
 
     async def __call__(self, call: Call) -> tuple[web.Response, Session]:
-        """Log in. Raises: GatewayError (section 4, "Login rules")."""
+        """Log in, and count how it ended. Raises: GatewayError (section 4, "Login rules")."""
+        outcome = "abandoned"
+        try:
+            answer = await self._log_in(call)
+            outcome = "ok"
+            return answer
+        except GatewayError as error:
+            outcome = error.code
+            raise
+        finally:  # the visit names an app only once it is known to be ours
+            visit = call.visit
+            self._counts.count(LOGINS, visit.platform or "", visit.app or "", outcome)
+
+    async def _log_in(self, call: Call) -> tuple[web.Response, Session]:
         fields = _read(call)
         app = self._apps.resolve(fields.app, fields.platform)
         call.visit.platform, call.visit.app = app.platform, app.name

@@ -80,7 +80,7 @@ class Endpoints:
         async def handle(_request: web.BaseRequest) -> web.StreamResponse:
             response, session = await found.endpoint.handler(call)
             visit.platform, visit.app = session.subject.platform, session.app
-            visit.subject = str(session.subject)
+            visit.subject = session.trace
             return response
 
         # It loads, and after the handler saves, the session; it works over any BaseRequest.

@@ -6,55 +6,28 @@ step makes the connection unusable for good: it is closed, never pooled.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
 
 import httptools
 
 from gateway.errors import GatewayError
 from gateway.headers import Field
-from gateway.proxy.framing import read_framing
+from gateway.proxy.framing import MAX_HEAD_BYTES, AnswerHead, read_answer_head
 from gateway.proxy.inbox import Inbox
-
-MAX_HEAD_BYTES = 64 * 1024
-"""Header bytes read from an upstream before it is called malformed (nginx: 4 to 64 KiB)."""
+from gateway.proxy.target_socket import TargetSocket
 
 _CLOSED = "the service closed the connection"
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerHead:
-    """An upstream's answer head.
-
-    `length` is the declared Content-Length; `is_chunked` and `until_close` tell the other framings;
-    `has_body` is False for HEAD, 204 and 304 (RFC 9112 6.3).
-    """
-
-    status: int
-    reason: str
-    fields: list[Field]
-    length: int | None
-    is_chunked: bool
-    has_body: bool
-
-    @property
-    def until_close(self) -> bool:
-        return self.has_body and self.length is None and not self.is_chunked
-
-
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection(TargetSocket):
     """An asyncio protocol that reads answers; made by the pool, used by one exchange at a time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._transport: asyncio.Transport | None = None
+        super().__init__(loop)
         self._parser = httptools.HttpResponseParser(self)
-        self._drain_waiter: asyncio.Future[None] | None = None
-        self.is_writing_paused = False
         self._inbox = Inbox(self._stop_reading, self._resume_reading)
         self._is_broken = False
         self._method: str | None = None
-        self.head: asyncio.Future[AnswerHead] = loop.create_future()
+        self.early: list[AnswerHead] = []
         self.idle_since_s = 0.0
         self._reset()
 
@@ -62,12 +35,14 @@ class UpstreamConnection(asyncio.Protocol):
         self._reason = b""
         self._fields: list[Field] = []
         self._quiet_bytes = 0
-        self._answer: AnswerHead | None = None
+        self.answer: AnswerHead | None = None
+        self._head: asyncio.Future[AnswerHead] | None = None
         self._reader: asyncio.Future[None] | None = None
         self._failure: Exception | None = None
         self.is_complete = self.is_upgraded = False
-        self.has_received = self.has_sent = False
-        self.on_continue: Callable[[], None] | None = None
+        self.has_received = self.has_sent = self.awaits_continue = False
+        self._pass_interim: Callable[[AnswerHead], None] | None = None
+        self.on_news: Callable[[], None] | None = None
 
     # -- one exchange ---------------------------------------------------------------------------
 
@@ -75,42 +50,51 @@ class UpstreamConnection(asyncio.Protocol):
         """Get ready for one request and its answer; a connection lost by now fails at once."""
         self._reset()
         self._method = method
-        self.head = self._loop.create_future()
-        if self._is_broken or self.is_closing:
+        if self._is_broken or self._transport is None or self._transport.is_closing():
             self._fail(_broken(_CLOSED), None)
+
+    @property
+    def head(self) -> asyncio.Future[AnswerHead]:
+        """The answer's head, or the failure that came before it; made when first asked for."""
+        if self._head is None:
+            self._head = self._loop.create_future()
+            self._settle()
+        return self._head
+
+    def _settle(self) -> None:
+        head = self._head
+        if head is None or head.done():
+            return
+        if self.answer is not None:
+            head.set_result(self.answer)
+        elif self._failure is not None:
+            head.set_exception(self._failure)
+            head.exception()  # retrieved: an exchange that was cancelled never asks
+
+    def pass_interims(self, pass_on: Callable[[AnswerHead], None]) -> None:
+        """Pass interim answers on as they come, those first that came `early` (RFC 9110 15.2)."""
+        self._pass_interim = pass_on
+        while self.early:
+            pass_on(self.early.pop(0))
 
     @property
     def is_usable(self) -> bool:
         """Whether another exchange may begin: open, in step, nothing left over on either way."""
-        is_over = (self._method is None or self.is_complete) and not self._inbox
-        return is_over and not (self._is_broken or self.is_closing or self.unsent_bytes)
+        transport = self._transport
+        if self._is_broken or transport is None or self._inbox.chunks:
+            return False
+        is_over = self.is_complete or self._method is None
+        return is_over and not (transport.is_closing() or transport.get_write_buffer_size())
 
     @property
-    def is_closing(self) -> bool:
-        return self._transport is None or self._transport.is_closing()
+    def is_broken(self) -> bool:
+        """Whether it ended, or fell out of step: what can happen to one that is idle."""
+        return self._is_broken
 
     @property
-    def unsent_bytes(self) -> int:
-        """What the upstream has not taken yet."""
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
-
-    def write(self, data: bytes) -> None:
-        """Send bytes; quietly nothing when the upstream is gone, reading will tell."""
-        if self._transport is not None and not self._transport.is_closing():
-            self.has_sent = True
-            self._transport.write(data)
-
-    async def drain(self, stall_s: float) -> None:
-        """Wait until the upstream takes more. Raises: TimeoutError, nothing taken for `stall_s`."""
-        while self.is_writing_paused and not self.is_closing:
-            before_bytes = self.unsent_bytes
-            self._drain_waiter = self._loop.create_future()
-            try:
-                async with asyncio.timeout(stall_s):
-                    await self._drain_waiter
-            except TimeoutError:
-                if self.unsent_bytes >= before_bytes:
-                    raise
+    def has_failed(self) -> bool:
+        """Whether the answer cannot come to its end."""
+        return self._failure is not None
 
     @property
     def has_news(self) -> bool:
@@ -125,7 +109,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def take_or_fail(self) -> bytes | None:
         """Take what is here; None at the end. Raises: GatewayError upstream_error if cut off."""
-        if self._inbox:
+        if self._inbox.chunks:
             return self._inbox.take()
         if self._failure is not None:
             raise self._failure
@@ -142,9 +126,6 @@ class UpstreamConnection(asyncio.Protocol):
             self._transport.abort()
 
     # -- asyncio.Protocol -----------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if self.is_upgraded:
@@ -165,10 +146,12 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(ours if isinstance(ours, GatewayError) else _broken(), error)
         else:
             self._after_feed()
+        if self.on_news is not None:
+            self.on_news()
 
     def _after_feed(self) -> None:
         if self.is_complete:
-            if self._answer is not None and not self._answer.has_body:
+            if self.answer is not None and not self.answer.has_body:
                 # The parser waits for a body that never comes: it starts afresh.
                 self._parser = httptools.HttpResponseParser(self)
         elif self._quiet_bytes > MAX_HEAD_BYTES:
@@ -188,85 +171,60 @@ class UpstreamConnection(asyncio.Protocol):
         """Decide what the upstream's end means; an answer we cut off ourselves is not whole."""
         is_clean = exc is None and not self._is_broken
         self._is_broken = True
-        is_until_close = self._answer is not None and self._answer.until_close
+        is_until_close = self.answer is not None and self.answer.until_close
         if self.is_upgraded or (is_until_close and is_clean):
             self._complete()
         elif not self.is_complete:
             self._fail(_broken(_CLOSED), exc)
-
-    def pause_writing(self) -> None:
-        self.is_writing_paused = True
-
-    def resume_writing(self) -> None:
-        self.is_writing_paused = False
-        if self._drain_waiter is not None and not self._drain_waiter.done():
-            self._drain_waiter.set_result(None)
+        if self.on_news is not None:
+            self.on_news()
 
     # -- httptools ------------------------------------------------------------------------------
-
-    def on_message_begin(self) -> None:
-        if self.is_complete:
-            raise _broken()  # a second answer to one request
 
     def on_status(self, reason: bytes) -> None:
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._answer is None:  # else a trailer, which is no header and goes no further
+        if self.answer is None:  # else a trailer, which is no header and goes no further
             self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self.is_complete:
+            raise _broken()  # a second answer to one request
         status = self._parser.get_status_code()
-        size = sum(len(name) + len(value) for name, value in self._fields) + len(self._reason)
-        if status < 100 or size > MAX_HEAD_BYTES:
-            raise _broken()
-        if status >= 200 or status == 101:
-            self._take_head(status)
-
-    def _take_head(self, status: int) -> None:
-        length, is_chunked = read_framing(status, self._fields)
-        self._answer = AnswerHead(
-            status=status,
-            reason=self._reason.decode("latin-1"),
-            fields=self._fields,
-            length=length,
-            is_chunked=is_chunked,
-            has_body=self._method != "HEAD" and status not in {101, 204, 304},
-        )
-        if not self.head.done():
-            self.head.set_result(self._answer)
-        if not self._answer.has_body and status != 101:
+        head = read_answer_head(self._method, status, self._reason, self._fields, self._quiet_bytes)
+        if status < 200 and status != 101:
+            self._take_interim(head)
+            return
+        self.answer = head
+        self._settle()
+        if not head.has_body and status != 101:
             self._complete()
 
     def on_body(self, body: bytes) -> None:
         self._quiet_bytes = 0
         if self.is_complete:
             self._is_broken = True  # bytes behind an answer that has no body
-        else:
-            self._keep(body)
+            return
+        self._inbox.put(body)
+        if self._reader is not None:
+            self._wake()
 
     def on_message_complete(self) -> None:
-        if self._answer is None:
-            self._take_interim()
-        elif self._answer.status != 101:
+        if self.answer is not None and self.answer.status != 101:
             self._complete()
 
-    def _take_interim(self) -> None:
-        """Forget an interim answer's head; a 100 is told to whoever waits (RFC 9110 15.2)."""
-        if self._parser.get_status_code() == 100 and self.on_continue is not None:
-            tell, self.on_continue = self.on_continue, None
-            tell()
+    def _take_interim(self, interim: AnswerHead) -> None:
+        """Pass an interim answer on, or keep it until there is somebody who does."""
         self._reason, self._fields = b"", []
+        self.awaits_continue = self.awaits_continue and interim.status != 100
+        self.early.append(interim)
+        if self._pass_interim is not None:
+            self.pass_interims(self._pass_interim)
+        elif self.on_news is not None:
+            self.on_news()
 
     # -- inside ---------------------------------------------------------------------------------
-
-    def _stop_reading(self) -> None:
-        if self._transport is not None:
-            self._transport.pause_reading()
-
-    def _resume_reading(self) -> None:
-        if self._transport is not None:
-            self._transport.resume_reading()
 
     def _keep(self, data: bytes) -> None:
         if data:
@@ -284,9 +242,7 @@ class UpstreamConnection(asyncio.Protocol):
         if not self.is_complete and self._failure is None:
             failure.__cause__ = cause
             self._failure = failure
-            if not self.head.done():
-                self.head.set_exception(failure)
-                self.head.exception()  # retrieved: an exchange that was cancelled never asks
+            self._settle()
             self._wake()
         self.abort()
 

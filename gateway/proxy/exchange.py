@@ -6,25 +6,28 @@ It holds the rules of retrying and of what a failure becomes before and after th
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
+from aiohttp.streams import StreamReader
 
 from gateway.access import Grant
 from gateway.admission import Admitted
-from gateway.answers import Written, connection_field, write, write_continue
+from gateway.answers import Written, connection_field, cut_off, write, write_interim
 from gateway.errors import GatewayError
 from gateway.observe import Visit
-from gateway.proxy.connection import AnswerHead, UpstreamConnection
-from gateway.proxy.head import build_answer, build_request
+from gateway.proxy.connection import UpstreamConnection
+from gateway.proxy.framing import LAST_CHUNK, AnswerHead, as_chunk
+from gateway.proxy.handshake import check_handshake
+from gateway.proxy.head import build_answer, build_interim, build_request
+from gateway.proxy.leg import Launched, Leg
+from gateway.proxy.live import SESSION_ENDED, LiveSessions
 from gateway.proxy.pool import Pool
 from gateway.proxy.relay import Patience, is_event_stream, relay
-from gateway.proxy.tunnel import check_handshake, tunnel
-from gateway.proxy.upload import BodyError, BodyLimits, body_limit, check_length, send_body
+from gateway.proxy.tunnel import Tunnel, TunnelLimits
+from gateway.proxy.upload import BodyLimits, body_limit, check_length, send_body
 from gateway.proxy.upstream import Upstream
-
-REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Sent again when no answer byte came (RFC 9110 9.2.2; design section 8)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +43,6 @@ class ProxyLimits:
     body_rate_bytes: int = 1024
 
 
-@dataclass(slots=True)
-class _Leg:
-    """What one exchange holds: both sides and how far it has come.
-
-    `keeps_alive` is asked when the head goes out: draining may have begun meanwhile.
-    """
-
-    request: web.BaseRequest
-    admitted: Admitted
-    grant: Grant
-    upstream: Upstream
-    keeps_alive: Callable[[], bool]
-    visit: Visit
-    tried: list[Pool] = field(default_factory=list)
-    connection: UpstreamConnection | None = None
-    pump: asyncio.Task[int] | None = None
-    has_answered: bool = False
-    is_over: bool = False
-
-
 class Proxy:
     """Forwards granted requests to their upstreams."""
 
@@ -67,10 +50,12 @@ class Proxy:
         self,
         upstreams: Mapping[str, Upstream],
         limits: ProxyLimits,
+        live: LiveSessions,
         cookie_name: str | None = None,
     ) -> None:
         self._upstreams = upstreams
         self._limits = limits
+        self._live = live
         self._cookie_name = cookie_name
 
     async def forward(
@@ -80,22 +65,57 @@ class Proxy:
         grant: Grant,
         keeps_alive: Callable[[], bool],
         visit: Visit,
+        launched: Launched | None = None,
     ) -> Written:
         """Forward one request and relay its answer; `visit` learns of a head when it goes out.
 
+        One that was `launched` is gone on with.
         Raises: GatewayError body_too_large, bad_request, upstream_*, overloaded, target_refused:
         only while no byte of an answer has gone out. ConnectionError: the client got part of one.
         """
         assert grant.route.upstream is not None  # noqa: S101 - `respond` routes end before this
         upstream = self._upstreams[grant.route.upstream]
         check_length(admitted, self._body_limit(grant))
-        leg = _Leg(request, admitted, grant, upstream, keeps_alive, visit)
+        leg = Leg(request, admitted, grant, upstream, keeps_alive, visit)
         while True:
             try:
+                if launched is not None:
+                    return await self._go_on(leg, launched)
                 return await self._attempt(leg)
             except GatewayError as error:
-                if not _may_retry(leg, error):
+                if not leg.may_retry(error):
                     raise
+                launched = None
+
+    def launch(self, admitted: Admitted, grant: Grant, body: StreamReader) -> Launched | None:
+        """Send a request whole, at once, if a connection is at hand; None: nothing was done.
+
+        `body` has come to its end. Raises: GatewayError, as `forward`.
+        """
+        assert grant.route.upstream is not None  # noqa: S101 - `respond` routes end before this
+        upstream = self._upstreams[grant.route.upstream]
+        if admitted.content_length:
+            check_length(admitted, self._body_limit(grant))
+        pool = upstream.choose_calmly()
+        if pool is None:
+            return None
+        head = self._build_head(admitted, grant, upstream, pool)
+        connection = pool.take()
+        if connection is None:
+            return None
+        connection.begin(admitted.method)
+        connection.write(head + body.read_nowait() if admitted.content_length else head)
+        return Launched(upstream, pool, connection)
+
+    def build_whole(self, admitted: Admitted, answer: AnswerHead, body: bytes) -> bytes:
+        """Build an answer that has come whole, for a client that speaks HTTP/1.1 and stays."""
+        is_chunked = answer.has_body and answer.length is None
+        head = build_answer(
+            answer, admitted.request_id, self._cookie_name, b"", is_chunked=is_chunked
+        )
+        if is_chunked:
+            return b"%b%b%b" % (head, as_chunk(body), LAST_CHUNK)
+        return head + body
 
     def close(self) -> None:
         """Close all upstream connections."""
@@ -105,44 +125,53 @@ class Proxy:
     def _body_limit(self, grant: Grant) -> int:
         return body_limit(grant.route, self._limits.body_bytes)
 
-    async def _attempt(self, leg: _Leg) -> Written:
-        pool = leg.upstream.choose(leg.tried)
-        head = self._build_head(leg, pool)  # may refuse: no connection is taken for that
-        is_first = not leg.tried
-        leg.tried.append(pool)
-        leg.connection = None
-        connection = leg.connection = await leg.upstream.acquire(pool, fresh=not is_first)
+    async def _attempt(self, leg: Leg) -> Written:
+        pool = leg.choose()
+        # It may refuse: no connection is taken for that.
+        head = self._build_head(leg.admitted, leg.grant, leg.upstream, pool)
+        connection = await leg.acquire(pool)
         try:
-            return await self._exchange(leg, connection, head)
+            connection.begin(leg.admitted.method)
+            connection.write(head)
+            self._start_body(leg, connection)
+            return await self._take_answer(leg, connection)
         finally:
-            await _give_back(leg, connection, pool)
+            await leg.give_back(pool)
 
-    async def _exchange(self, leg: _Leg, connection: UpstreamConnection, head: bytes) -> Written:
-        connection.begin(leg.admitted.method)
-        connection.write(head)
-        self._start_body(leg, connection)
+    async def _go_on(self, leg: Leg, launched: Launched) -> Written:
+        """Go on with what was sent before there was a task for it."""
+        leg.pool, leg.connection = launched.pool, launched.connection
+        try:
+            return await self._take_answer(leg, launched.connection)
+        finally:
+            await leg.give_back(launched.pool)
+
+    async def _take_answer(self, leg: Leg, connection: UpstreamConnection) -> Written:
+        connection.pass_interims(partial(self._pass_interim, leg))
         answer = await self._await_head(leg, connection)
         if answer.status == 101:
             return await self._upgrade(leg, connection, answer)
         written = await self._relay(leg, connection, answer)
-        leg.is_over = _is_sent(leg.pump)
+        leg.is_over = leg.is_sent
         return written
 
     # -- send -----------------------------------------------------------------------------------
 
-    def _build_head(self, leg: _Leg, pool: Pool) -> bytes:
-        host = None if leg.upstream.sends_client_host else pool.address.authority
-        return build_request(leg.admitted, leg.grant, self._cookie_name, host).encode()
+    def _build_head(
+        self, admitted: Admitted, grant: Grant, upstream: Upstream, pool: Pool
+    ) -> bytes:
+        host = None if upstream.sends_client_host else pool.address.authority
+        return build_request(admitted, grant, self._cookie_name, host)
 
-    def _start_body(self, leg: _Leg, connection: UpstreamConnection) -> None:
+    def _start_body(self, leg: Leg, connection: UpstreamConnection) -> None:
         if not leg.admitted.has_body:
             return
         if leg.admitted.expects_continue:
-            connection.on_continue = lambda: write_continue(leg.request)
+            connection.awaits_continue = True
         limits = BodyLimits(
             size_bytes=self._body_limit(leg.grant),
             idle_s=self._limits.body_idle_s,
-            stall_s=_idle_s(leg),
+            stall_s=leg.idle_s(),
             rate_bytes=self._limits.body_rate_bytes,
         )
         pump = send_body(leg.request, leg.admitted, connection, limits)
@@ -151,7 +180,7 @@ class Proxy:
 
     # -- await the head -------------------------------------------------------------------------
 
-    async def _await_head(self, leg: _Leg, connection: UpstreamConnection) -> AnswerHead:
+    async def _await_head(self, leg: Leg, connection: UpstreamConnection) -> AnswerHead:
         """Wait for the body to be sent or an early answer, then for the head."""
         head = connection.head
         if leg.pump is not None:
@@ -159,8 +188,8 @@ class Proxy:
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             has_head = head.done() and head.exception() is None
             if leg.pump.done() and not has_head:
-                _raise_broken(leg.pump)
-        first_byte_s = leg.grant.route.first_byte_s or leg.upstream.timeouts.first_byte_s
+                leg.raise_if_broken()
+        first_byte_s = leg.first_byte_s
         try:
             async with asyncio.timeout(first_byte_s):
                 return await head
@@ -169,11 +198,14 @@ class Proxy:
                 "upstream_timeout", f"the service did not answer in {first_byte_s:g} s"
             ) from None
 
+    def _pass_interim(self, leg: Leg, interim: AnswerHead) -> None:
+        """Pass an interim answer on; an HTTP/1.0 client knows none (RFC 9110 15.2)."""
+        if leg.admitted.version >= (1, 1):
+            write_interim(leg.request, build_interim(interim, self._cookie_name))
+
     # -- relay ----------------------------------------------------------------------------------
 
-    async def _relay(
-        self, leg: _Leg, connection: UpstreamConnection, answer: AnswerHead
-    ) -> Written:
+    async def _relay(self, leg: Leg, connection: UpstreamConnection, answer: AnswerHead) -> Written:
         """Write the answer as it comes; from here on, a failure cuts the client off."""
         is_chunked = answer.has_body and answer.length is None and leg.admitted.version >= (1, 1)
         is_bounded = answer.length is not None or is_chunked or not answer.has_body
@@ -182,24 +214,38 @@ class Proxy:
         head = build_answer(
             answer, leg.admitted.request_id, self._cookie_name, field, is_chunked=is_chunked
         )
-        _note_head(leg, answer, head)
+        leg.note_head(answer, head)
+        leave = self._follow(leg) if is_event_stream(answer) else None
         try:
             sent_bytes = await relay(
                 leg.request,
                 connection,
                 head,
-                Patience(_idle_s(leg, answer), self._limits.write_idle_s),
+                Patience(leg.idle_s(answer), self._limits.write_idle_s),
                 has_body=answer.has_body,
                 is_chunked=is_chunked,
             )
         except (GatewayError, TimeoutError) as error:
             raise ConnectionAbortedError("the answer was cut off") from error
+        finally:
+            if leave is not None:
+                leave()
         return Written(answer.status, keep_alive=keep_alive, sent_bytes=sent_bytes)
+
+    def _follow(self, leg: Leg) -> Callable[[], None]:
+        """Cut an event stream off when its session ends; when draining it may go on to its end."""
+
+        def end(reason: str) -> None:
+            if reason == SESSION_ENDED:
+                leg.visit.error = reason
+                cut_off(leg.request)
+
+        return self._live.follow(leg.grant.session, end)
 
     # -- upgrade --------------------------------------------------------------------------------
 
     async def _upgrade(
-        self, leg: _Leg, connection: UpstreamConnection, answer: AnswerHead
+        self, leg: Leg, connection: UpstreamConnection, answer: AnswerHead
     ) -> Written:
         """Pass a validated 101 on, then bytes both ways until one side ends."""
         check_handshake(leg.admitted, answer)
@@ -210,78 +256,20 @@ class Proxy:
             b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
             is_chunked=False,
         )
-        _note_head(leg, answer, head)
+        leg.note_head(answer, head)
         write(leg.request, head)
-        sent_bytes = await tunnel(leg.request, connection, _stream_idle_s(leg))
+        limits = TunnelLimits(leg.stream_idle_s, self._limits.write_idle_s)
+        tunnel = Tunnel(leg.request, connection, limits)
+        leave = self._live.follow(leg.grant.session, tunnel.end)
+        try:
+            sent_bytes = await tunnel.run()
+        finally:
+            leave()
+            leg.visit.error = tunnel.reason
         return Written(101, keep_alive=False, sent_bytes=sent_bytes)
-
-
-def _note_head(leg: _Leg, answer: AnswerHead, head: bytes) -> None:
-    """From here on the client has an answer: it is logged as such, and a failure cuts it off."""
-    leg.has_answered = True
-    leg.visit.status, leg.visit.head_bytes = answer.status, len(head)
-
-
-def _stream_idle_s(leg: _Leg) -> float:
-    return leg.grant.route.stream_idle_s or leg.upstream.timeouts.stream_idle_s
-
-
-def _idle_s(leg: _Leg, answer: AnswerHead | None = None) -> float:
-    if answer is not None and is_event_stream(answer):
-        return _stream_idle_s(leg)
-    return leg.grant.route.idle_s or leg.upstream.timeouts.idle_s
-
-
-def _may_retry(leg: _Leg, error: GatewayError) -> bool:
-    """Decide the rule of design section 8: nothing sent, or repeatable and no answer byte."""
-    if len(leg.tried) > leg.upstream.retries or leg.has_answered:
-        return False
-    if error.code == "upstream_unavailable":
-        return True
-    connection = leg.connection
-    is_repeatable = leg.admitted.method in REPEATABLE and not leg.admitted.has_body
-    return (
-        error.code == "upstream_error"
-        and connection is not None
-        and not connection.has_received
-        and (is_repeatable or not connection.has_sent)
-    )
-
-
-def _raise_broken(pump: asyncio.Task[int]) -> None:
-    """Raise what to answer when the body could not be sent."""
-    try:
-        pump.result()
-    except BodyError as broken:
-        raise broken.error from broken
 
 
 def _abort_if_broken(pump: asyncio.Task[int], connection: UpstreamConnection) -> None:
     """A service that got half a body must not think it whole, nor keep an answer waiting."""
     if not pump.cancelled() and pump.exception() is not None:
         connection.abort()
-
-
-def _is_sent(pump: asyncio.Task[int] | None) -> bool:
-    """Tell whether the whole body went out: only then is the connection in step."""
-    if pump is None:
-        return True
-    return pump.done() and not pump.cancelled() and pump.exception() is None
-
-
-async def _give_back(leg: _Leg, connection: UpstreamConnection, pool: Pool) -> None:
-    """Return the connection, closed if anything is left open, also when we are cancelled here."""
-    try:
-        await _stop(leg)
-    finally:
-        if not leg.is_over:
-            connection.abort()
-        pool.release(connection)
-
-
-async def _stop(leg: _Leg) -> None:
-    """End the body pump before the handler returns: aiohttp's body stream is this request's."""
-    pump, leg.pump = leg.pump, None
-    if pump is not None and not pump.done():
-        pump.cancel()
-        await asyncio.wait({pump})

@@ -4,76 +4,87 @@ The order is the promise of design section 7: drop hop-by-hop, drop reserved nam
 forwarded headers, copy the rest, append identity last. `explain` prints what is built here.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.access import Grant
 from gateway.admission import Admitted
-from gateway.headers import Field, copied_to_client, copied_to_upstream
-from gateway.identity import identity_headers
-from gateway.proxy.connection import AnswerHead
+from gateway.headers import Field
+from gateway.identity import identity_lines
+from gateway.proxy.framing import AnswerHead
+from gateway.survey import lines_to_client, lines_to_service
 from gateway.target import strip
 
 _LENGTHLESS = frozenset({101, 204})
 """Answers that end with their head whatever a length says, so none is said (RFC 9110 8.6)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A request head as the service will see it: `target` in origin form, fields in order."""
 
     method: str
     target: str
     fields: tuple[Field, ...]
 
-    def encode(self) -> bytes:
-        """Write it as HTTP/1.1 (RFC 9112 2.1)."""
-        line = f"{self.method} {self.target} HTTP/1.1\r\n".encode("ascii")
-        return line + b"".join(b"%b: %b\r\n" % field for field in self.fields) + b"\r\n"
+
+def read_request(head: bytes) -> Outgoing:
+    """Read a head that was built here, to show it."""
+    line, *fields = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    method, target, _ = line.decode("ascii").split(" ")
+    named = (field.partition(b": ") for field in fields)
+    return Outgoing(method, target, tuple((name, value) for name, _, value in named))
 
 
 def build_request(
     request: Admitted, grant: Grant, cookie_name: str | None, upstream_host: str | None
-) -> Outgoing:
-    """Build what is sent to the service; `upstream_host` replaces the client's `Host` if given.
+) -> bytes:
+    """Build the head sent to the service; `upstream_host` replaces the client's `Host` if given.
 
     Raises: GatewayError target_refused, when the route's prefix cannot be cut off.
     """
     prefix = grant.route.strip_prefix
-    path = request.target.raw if prefix is None else strip(request.target, prefix)
-    query = "" if request.target.query is None else f"?{request.target.query}"
-    fields: list[Field] = [(b"Host", (upstream_host or request.host_field).encode("ascii"))]
-    fields += copied_to_upstream(request.fields, cookie_name)
-    fields += _framing(request)
-    fields += _forwarded(request, prefix)
-    fields += identity_headers(grant.session)
-    return Outgoing(request.method, path + query, tuple(fields))
+    target = request.target
+    path = target.raw if prefix is None else strip(target, prefix)
+    query = "" if target.query is None else f"?{target.query}"
+    host = upstream_host or request.host_field
+    first = f"{request.method} {path}{query} HTTP/1.1\r\nHost: {host}\r\n"
+    identity = "" if grant.session is None else identity_lines(grant.session)
+    last = f"{_framing(request)}{_forwarded(request, prefix)}{identity}\r\n"
+    lines = lines_to_service(request.found, cookie_name)
+    return b"%b%b%b" % (first.encode("ascii"), lines, last.encode("ascii"))
 
 
-def _framing(request: Admitted) -> list[Field]:
+def _framing(request: Admitted) -> str:
     """Say how the body comes; it is passed on in the framing it came in."""
-    fields: list[Field] = []
-    if request.is_websocket:
-        fields += [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+    lines = "Connection: Upgrade\r\nUpgrade: websocket\r\n" if request.is_websocket else ""
     if request.is_chunked:
-        fields.append((b"Transfer-Encoding", b"chunked"))
+        lines += "Transfer-Encoding: chunked\r\n"
     elif request.content_length is not None:
-        fields.append((b"Content-Length", b"%d" % request.content_length))
+        lines += f"Content-Length: {request.content_length}\r\n"
     if request.expects_continue and request.has_body:
-        fields.append((b"Expect", b"100-continue"))
-    return fields
+        lines += "Expect: 100-continue\r\n"
+    return lines
 
 
-def _forwarded(request: Admitted, prefix: str | None) -> list[Field]:
+def _forwarded(request: Admitted, prefix: str | None) -> str:
+    """Say who asked for what; on a unix socket nobody has an address, and none is claimed."""
     client = request.client
-    named = [
-        ("X-Request-Id", request.request_id),
-        ("X-Forwarded-For", ", ".join(hop for hop in client.chain if hop)),
-        ("X-Forwarded-Proto", client.scheme),
-        ("X-Forwarded-Host", client.host or request.host_field),
-        ("X-Forwarded-Prefix", prefix or ""),
-        ("X-Real-IP", client.address),
-    ]
-    return [(name.encode(), value.encode("ascii")) for name, value in named if value]
+    hops = client.address if len(client.chain) == 1 else ", ".join(filter(None, client.chain))
+    line = f"X-Request-Id: {request.request_id}\r\n"
+    if hops:
+        line += f"X-Forwarded-For: {hops}\r\n"
+    line += (
+        f"X-Forwarded-Proto: {client.scheme}\r\n"
+        f"X-Forwarded-Host: {client.host or request.host_field}\r\n"
+    )
+    if prefix:
+        line += f"X-Forwarded-Prefix: {prefix}\r\n"
+    return f"{line}X-Real-IP: {client.address}\r\n" if client.address else line
+
+
+def build_interim(interim: AnswerHead, cookie_name: str | None) -> bytes:
+    """Build an interim answer's head (RFC 9110 15.2); it ends with itself and frames nothing."""
+    lines = lines_to_client(interim.found, cookie_name)
+    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (interim.status, interim.reason, lines)
 
 
 def build_answer(
@@ -88,13 +99,16 @@ def build_answer(
 
     `connection` is the finished Connection line or nothing; `is_chunked` says how we frame it.
     """
-    lines = [f"HTTP/1.1 {answer.status} {answer.reason}\r\n".encode("latin-1")]
-    lines += [b"%b: %b\r\n" % field for field in copied_to_client(answer.fields, cookie_name)]
+    framing = b""
     if is_chunked:
-        lines.append(b"Transfer-Encoding: chunked\r\n")
+        framing = b"Transfer-Encoding: chunked\r\n"
     elif answer.length is not None and answer.status not in _LENGTHLESS:
-        lines.append(b"Content-Length: %d\r\n" % answer.length)
-    lines.append(b"X-Request-Id: %b\r\n" % request_id.encode("ascii"))
-    lines.append(connection)
-    lines.append(b"\r\n")
-    return b"".join(lines)
+        framing = b"Content-Length: %d\r\n" % answer.length
+    return b"HTTP/1.1 %d %b\r\n%b%bX-Request-Id: %b\r\n%b\r\n" % (
+        answer.status,
+        answer.reason,
+        lines_to_client(answer.found, cookie_name),
+        framing,
+        request_id.encode("ascii"),
+        connection,
+    )

@@ -10,23 +10,23 @@ HIGH_BYTES = 256 * 1024
 
 
 class Inbox:
-    """Bytes between a protocol that receives them and a task that takes them."""
+    """Bytes between a protocol that receives them and a task that takes them, in `chunks`."""
 
-    __slots__ = ("_chunks", "_is_stopped", "_resume", "_size_bytes", "_stop")
+    __slots__ = ("_is_stopped", "_resume", "_size_bytes", "_stop", "chunks")
 
     def __init__(self, stop: Callable[[], None], resume: Callable[[], None]) -> None:
         self._stop = stop
         self._resume = resume
-        self._chunks: list[bytes] = []
+        self.chunks: list[bytes] = []
         self._size_bytes = 0
         self._is_stopped = False
 
     def __bool__(self) -> bool:
-        return bool(self._chunks)
+        return bool(self.chunks)
 
     def put(self, data: bytes) -> None:
         """Keep what has come."""
-        self._chunks.append(data)
+        self.chunks.append(data)
         self._size_bytes += len(data)
         if self._size_bytes > HIGH_BYTES and not self._is_stopped:
             self._is_stopped = True
@@ -34,8 +34,8 @@ class Inbox:
 
     def take(self) -> bytes:
         """Take all there is, in order."""
-        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks.clear()
+        data = self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
+        self.chunks.clear()
         self._size_bytes = 0
         if self._is_stopped:
             self._is_stopped = False

@@ -1,27 +1,17 @@
-"""Pooled connections to one target: bounded, short-lived when idle, checked before re-use."""
+"""Pooled connections to one target: bounded, short-lived when idle, checked before re-use.
+
+It decides who gets which connection; where the target is and how it is reached is `dial`'s.
+"""
 
 import asyncio
-import ssl
-from collections import deque
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.errors import GatewayError
 from gateway.proxy.connection import UpstreamConnection
-
-
-@dataclass(frozen=True, slots=True)
-class TargetAddress:
-    """Where a target listens: host and port, or the path of a unix socket; `tls` wraps it.
-
-    `authority` is what `Host` says with `host_header: upstream`.
-    """
-
-    host: str = ""
-    port: int = 0
-    unix_path: str | None = None
-    authority: str = "localhost"
-    tls: ssl.SSLContext | None = None
-    server_name: str | None = None
+from gateway.proxy.dial import Dialer, TargetAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +24,35 @@ class PoolLimits:
 
 
 class Pool:
-    """Connections to one target; `acquire` one, `release` it when its exchange has ended.
+    """Connections to one target; take one, `release` it when its exchange has ended.
 
     Who holds or opens a connection holds a place; a place given up goes to whoever waits longest.
+    Idle connections hold none, but with the places they never exceed the bound.
+    `attempts` counts exchanges, `connect_failures` connections that could not be made.
+    `has_failed` is its upstream's: the last thing heard of this target was a failure.
     """
 
-    def __init__(self, address: TargetAddress, limits: PoolLimits) -> None:
+    def __init__(
+        self,
+        address: TargetAddress,
+        limits: PoolLimits,
+        dialer: Dialer,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.address = address
-        self._limits = limits
+        self.limits = limits
+        self.has_failed = False
+        self.attempts = 0
+        self.connect_failures = 0
+        self._dialer = dialer
+        self._ticks = ticks
+        self._bound = limits.connections
+        self._keepalive_s = limits.keepalive_s
         self._idle: deque[UpstreamConnection] = deque()
         self._in_use: set[UpstreamConnection] = set()
         self._places = 0
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        # In order, and a waiter that goes away is found at once: there may be thousands.
+        self._waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._sweeper: asyncio.TimerHandle | None = None
 
     @property
@@ -54,21 +61,60 @@ class Pool:
         return self._places
 
     @property
+    def waiting(self) -> int:
+        """Requests that wait for a place."""
+        return len(self._waiters)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way at this target, and those that wait."""
+        return self._places + len(self._waiters)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next request would have to wait."""
+        return self._places >= self._bound
+
+    @property
     def idle(self) -> int:
         """Connections kept for a next request; some may have been closed by the service."""
         return len(self._idle)
 
-    async def acquire(self, *, fresh: bool = False) -> UpstreamConnection:
+    @property
+    def open(self) -> int:
+        """Connections that stand, in use or idle."""
+        return len(self._in_use) + len(self._idle)
+
+    def take(self) -> UpstreamConnection | None:
+        """Take the youngest idle connection that is good; None: `acquire` one.
+
+        Every request comes here first. Nobody overtakes: while some wait, no place is free.
+        """
+        if self._places >= self._bound:
+            return None
+        connection = self._take_idle()
+        if connection is not None:
+            self._places += 1
+            self.attempts += 1
+            self._in_use.add(connection)
+        return connection
+
+    async def acquire(
+        self, *, fresh: bool = False, connect_s: float | None = None
+    ) -> UpstreamConnection:
         """Take an idle connection or open one; `fresh` takes no idle one.
 
+        `connect_s` replaces the limit's, for the wait and for the connect, each.
         Raises: GatewayError overloaded (none free within the connect time), upstream_unavailable.
         """
-        await self._take_place()
+        within_s = self.limits.connect_s if connect_s is None else connect_s
+        await self._take_place(within_s)
         try:
-            connection = (None if fresh else self._take_idle()) or await self._open()
+            connection = (None if fresh else self._take_idle()) or await self._open(within_s)
         except BaseException:
             self._leave_place()
             raise
+        self.attempts += 1
         self._in_use.add(connection)
         return connection
 
@@ -77,32 +123,41 @@ class Pool:
         self._in_use.discard(connection)
         if connection.is_usable:
             connection.finish()
-            connection.idle_since_s = asyncio.get_running_loop().time()
+            connection.idle_since_s = self._ticks()
             self._idle.append(connection)
-            self._schedule_sweep()
+            if self._sweeper is None:
+                self._schedule_sweep()
         else:
             connection.abort()
-        self._leave_place()
+        if self._waiters:
+            self._leave_place()
+        else:
+            self._places -= 1
+
+    def drop_idle(self) -> None:
+        """Close what is idle: of a target that has died, it only looks alive."""
+        while self._idle:
+            self._idle.pop().abort()
 
     def close(self) -> None:
         """Close everything, in use or not."""
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
-        for connection in (*self._idle, *self._in_use):
+        for connection in self._in_use:
             connection.abort()
-        self._idle.clear()
+        self.drop_idle()
 
     # -- places ---------------------------------------------------------------------------------
 
-    async def _take_place(self) -> None:
-        if self._places < self._limits.connections:
+    async def _take_place(self, within_s: float) -> None:
+        if self._places < self._bound:
             self._places += 1
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        self._waiters[waiter] = None
         try:
-            async with asyncio.timeout(self._limits.connect_s):
+            async with asyncio.timeout(within_s):
                 await waiter
         except BaseException as error:
             self._stop_waiting(waiter)
@@ -115,12 +170,12 @@ class Pool:
         """Leave the queue; a place that was promised in this very moment goes on to the next."""
         if waiter.done() and not waiter.cancelled():
             self._leave_place()
-        elif waiter in self._waiters:
-            self._waiters.remove(waiter)
+        else:
+            self._waiters.pop(waiter, None)
 
     def _leave_place(self) -> None:
         while self._waiters:
-            waiter = self._waiters.popleft()
+            waiter, _ = self._waiters.popitem(last=False)
             if not waiter.done():
                 waiter.set_result(None)  # the place is theirs now
                 return
@@ -129,52 +184,36 @@ class Pool:
     # -- connections ----------------------------------------------------------------------------
 
     def _take_idle(self) -> UpstreamConnection | None:
-        """Take the youngest idle connection that is still good."""
-        oldest_s = asyncio.get_running_loop().time() - self._limits.keepalive_s
+        oldest_s = self._ticks() - self._keepalive_s
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_usable and connection.idle_since_s >= oldest_s:
+            # It was in step when it came here; whatever happened since has broken it.
+            if not connection.is_broken and connection.idle_since_s >= oldest_s:
                 return connection
             connection.abort()
         return None
 
-    async def _open(self) -> UpstreamConnection:
+    async def _open(self, within_s: float) -> UpstreamConnection:
+        while self._idle and self._places + len(self._idle) > self._bound:
+            self._idle.popleft().abort()
         try:
-            async with asyncio.timeout(self._limits.connect_s):
-                return await self._connect()
+            async with asyncio.timeout(within_s):
+                return await self._dialer.dial(self.address)
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
+            self.connect_failures += 1
             raise GatewayError(
                 "upstream_unavailable", "no connection to the service could be made"
             ) from error
 
-    async def _connect(self) -> UpstreamConnection:
-        loop = asyncio.get_running_loop()
-        address = self.address
-
-        def build() -> UpstreamConnection:
-            return UpstreamConnection(loop)
-
-        if address.unix_path is not None:
-            _, connection = await loop.create_unix_connection(build, address.unix_path)
-        else:
-            _, connection = await loop.create_connection(
-                build,
-                address.host,
-                address.port,
-                ssl=address.tls,
-                server_hostname=(address.server_name or address.host) if address.tls else None,
-            )
-        return connection
-
     def _schedule_sweep(self) -> None:
-        if self._sweeper is None:
-            loop = asyncio.get_running_loop()
-            self._sweeper = loop.call_later(self._limits.keepalive_s, self._sweep)
+        idle_s = self._ticks() - self._idle[0].idle_since_s
+        wait_s = max(self._keepalive_s - idle_s, 0.0)
+        self._sweeper = asyncio.get_running_loop().call_later(wait_s, self._sweep)
 
     def _sweep(self) -> None:
         """Close what has been idle too long; the service would soon do the same."""
         self._sweeper = None
-        oldest_s = asyncio.get_running_loop().time() - self._limits.keepalive_s
+        oldest_s = self._ticks() - self._keepalive_s
         while self._idle and self._idle[0].idle_since_s <= oldest_s:
             self._idle.popleft().abort()
         if self._idle:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway.answers import drain, write
-from gateway.proxy.connection import AnswerHead, UpstreamConnection
-from gateway.proxy.upload import LAST_CHUNK
+from gateway.headers import Kind
+from gateway.proxy.connection import UpstreamConnection
+from gateway.proxy.framing import LAST_CHUNK, AnswerHead, as_chunk
 
 WRITE_BYTES = 64 * 1024
 """Pieces gathered into one write before it goes out."""
@@ -49,7 +50,7 @@ async def relay(
         if data is None:
             break
         sent_bytes += len(data)
-        pending += b"%x\r\n%b\r\n" % (len(data), data) if is_chunked else data
+        pending += as_chunk(data) if is_chunked else data
         if len(pending) > WRITE_BYTES:
             await _write(request, pending, patience)
             pending = b""
@@ -65,7 +66,5 @@ async def _write(request: web.BaseRequest, data: bytes, patience: Patience) -> N
 
 def is_event_stream(answer: AnswerHead) -> bool:
     """Tell whether silence is normal in this answer (server-sent events)."""
-    return any(
-        name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
-        for name, value in answer.fields
-    )
+    kinds = answer.found.special.get(Kind.CONTENT_TYPE, [])
+    return any(kind.lower().startswith(b"text/event-stream") for kind in kinds)

@@ -8,9 +8,8 @@ from aiohttp import web
 from gateway.admission import Admitted
 from gateway.errors import GatewayError
 from gateway.proxy.connection import UpstreamConnection
+from gateway.proxy.framing import LAST_CHUNK, as_chunk
 from gateway.routing import Route
-
-LAST_CHUNK = b"0\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ async def send_body(
         sent_bytes += len(data)
         if sent_bytes > limits.size_bytes:
             raise BodyError(_too_large(limits.size_bytes))
-        connection.write(b"%x\r\n%b\r\n" % (len(data), data) if admitted.is_chunked else data)
+        connection.write(as_chunk(data) if admitted.is_chunked else data)
         if connection.is_writing_paused:
             await _drain(connection, limits.stall_s)
     return sent_bytes
@@ -89,7 +88,7 @@ async def _read(request: web.BaseRequest, connection: UpstreamConnection, pace: 
     try:
         return await pace.read(request)
     except TimeoutError:
-        if connection.on_continue is not None:
+        if connection.awaits_continue:
             problem = GatewayError("upstream_timeout", "the service never asked for the body")
         else:
             problem = GatewayError("bad_request", "the request body came too slowly or stopped")

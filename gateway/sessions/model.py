@@ -3,7 +3,8 @@
 It must not know tokens, stores or requests.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Literal
 
 Kind = Literal["user", "anonymous"]
@@ -45,7 +46,25 @@ class Session:
     expires_at: float
     last_used_at: float
     user_id: str | None = None
+    # Worked out once, where first needed; a cached session is asked thousands of times.
+    identity: str | None = field(default=None, init=False, compare=False, repr=False)
+    """The lines of its identity headers, once they were built."""
+    _trace: str | None = field(default=None, init=False, compare=False, repr=False)
+
+    @property
+    def trace(self) -> str:
+        """The subject as logs tell it: 12 hex digits, enough to follow a user, not to name one."""
+        trace = self._trace
+        if trace is None:
+            trace = hash_subject(str(self.subject))
+            object.__setattr__(self, "_trace", trace)
+        return trace
 
     @property
     def is_anonymous(self) -> bool:
         return self.subject.kind == "anonymous"
+
+
+def hash_subject(subject: str) -> str:
+    """Shorten a subject to 12 hex digits."""
+    return sha256(subject.encode()).hexdigest()[:12]

@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import NoReturn, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from gateway.clock import Clock
 from gateway.sessions.model import Session, Subject
+from gateway.sessions.redis_endings import follow
 from gateway.sessions.redis_records import (
     APPS,
     CREATE,
@@ -38,12 +39,14 @@ from gateway.sessions.store import (
     REVOKED,
     SESSION_KEYS_KEPT,
     STORE_TIMEOUT_S,
+    Listener,
     Page,
     SealedKey,
     Tombstone,
     Wanted,
     not_from_a_page,
     store_call,
+    store_faults,
     subject_key_of,
 )
 from gateway.sessions.token import is_session_key
@@ -110,6 +113,13 @@ class RedisStore:
         async with _call():
             arguments = [reason, self._now(), SESSION_PREFIX]
             return _names(await self._end_subject(keys=names, args=arguments))
+
+    async def follow(self, listener: Listener) -> NoReturn:
+        """Subscribe on a connection of its own, beside the pool's."""
+        pool = self._redis.connection_pool
+        connection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's omission
+        async with store_faults(RedisError, *_NONSENSE):
+            await follow(connection, listener)
 
     async def find(self, wanted: Wanted, limit: int, after: str | None) -> Page:
         async with _call():

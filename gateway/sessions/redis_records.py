@@ -8,6 +8,7 @@ does not read back as ours is a `RubbishError`. Values reach scripts as ARGV (at
 | `gw:session:<key>` | hash | `data` (JSON), `expires_at`, `last_used_at`, `subject`; or `ended` |
 | `gw:{<subject key>}:sessions` | sorted set | its living sessions' keys by `created_at` |
 | `gw:{<subject key>}:keys` | list | `<created_at>:<sealed session_key>`, newest first |
+| `gw:ended` | pub/sub channel | keys of sessions, each as it ends; not bound to a database |
 | `gw:apps` | set | JSON [platform, app id] of every app seen, to find an openid by subject |
 
 Hash tags. What belongs to a subject carries the tag `{<subject key>}` and so stays on one slot of
@@ -25,11 +26,15 @@ from gateway.sessions.store import SealedKey, Tombstone
 
 SESSION_PREFIX = "gw:session:"
 APPS = "gw:apps"
+ENDED_CHANNEL = "gw:ended"
 
 # ARGV numbers moments with Lua's tonumber: doubles, exact for seconds since the epoch.
+# An ending is published within its own step: first, so that where an ACL forbids that, the script
+# ends before it has changed anything, and the revocation fails aloud.
 # An ending keeps the key's time to live, so that the tombstone goes when the session would have.
 _BURY = """
-local function bury(record, reason)
+local function bury(record, key, reason)
+  redis.call('PUBLISH', 'gw:ended', key)
   redis.call('HSET', record, 'ended', reason)
   redis.call('HDEL', record, 'data', 'expires_at', 'last_used_at', 'subject')
 end
@@ -72,7 +77,7 @@ for _, key in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
     elseif kept < tonumber(ARGV[9]) then
       kept = kept + 1
     else
-      bury(record, ARGV[13])
+      bury(record, key, ARGV[13])
       redis.call('ZREM', KEYS[2], key)
       table.insert(pushed_out, key)
     end
@@ -88,7 +93,7 @@ END = (
     + """
 if not lives(KEYS[1], ARGV[3]) then return 0 end
 redis.call('ZREM', 'gw:{' .. redis.call('HGET', KEYS[1], 'subject') .. '}:sessions', ARGV[1])
-bury(KEYS[1], ARGV[2])
+bury(KEYS[1], ARGV[1], ARGV[2])
 return 1
 """
 )
@@ -100,7 +105,7 @@ END_SUBJECT = (
 local ended = {}
 for _, key in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, -1)) do
   if lives(ARGV[3] .. key, ARGV[2]) then
-    bury(ARGV[3] .. key, ARGV[1])
+    bury(ARGV[3] .. key, key, ARGV[1])
     table.insert(ended, key)
   end
 end

@@ -4,12 +4,14 @@ Decides: alive, expired, idle too long, ended. It must not know requests, HTTP o
 store there is. Design section 5. It opens and closes the store it is given.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gateway.clock import Clock
-from gateway.errors import GatewayError
+from gateway.sessions.cache import Ages, Recall
 from gateway.sessions.keyring import KeyRing, SealedError
+from gateway.sessions.memory import CachePolicy, SessionMemory
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.store import (
     LOGOUT,
@@ -17,7 +19,6 @@ from gateway.sessions.store import (
     REVOKED,
     Page,
     SessionStore,
-    Tombstone,
     Wanted,
     subject_key_of,
 )
@@ -71,6 +72,10 @@ class SessionKey:
 class SessionService:
     """Sessions of one process. `new_id` returns that many random bytes (`secrets.token_bytes`)."""
 
+    recall: Recall
+    """Turns a token that was verified here before into its living session, at once and without I/O,
+    and notes its use. None: ask `authenticate`, which knows all the rest."""
+
     def __init__(
         self,
         store: SessionStore,
@@ -80,6 +85,8 @@ class SessionService:
         policy: SessionPolicy,
         new_id: Callable[[int], bytes],
         *,
+        cache: CachePolicy | None = None,
+        monotonic: Clock = time.monotonic,
         upkeep_interval_s: float = INTERVAL_S,
     ) -> None:
         self._store = store
@@ -90,17 +97,44 @@ class SessionService:
         self._new_id = new_id
         self._uses = LastUses()
         self._upkeep = Upkeep(store, self._uses, clock, upkeep_interval_s)
-        self._touch_after_s = _touch_after_s(policy)
+        ages = Ages(policy.lifetime_s, policy.idle_timeout_s, _touch_after_s(policy))
+        self._memory = SessionMemory(
+            store, clock, cache or CachePolicy(), ages, self._uses, self._upkeep.note, monotonic
+        )
+        self.recall = self._memory.recall
 
     async def open(self) -> None:
         """Open the store and start the background work. Raises: GatewayError store_unavailable."""
         await self._store.open()
         self._upkeep.start()
+        self._memory.start()
 
     async def close(self) -> None:
         """Write what is noted, and close the store."""
+        await self._memory.stop()
         await self._upkeep.stop()
         await self._store.close()
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the store tells here of endings made elsewhere; else each use is asked of it."""
+        return self._memory.is_following
+
+    def on_ended(self, callback: Callable[[str], None]) -> None:
+        """Have the key of each session that ended told, whether ended here or elsewhere.
+
+        Also of sessions unknown to this process, and perhaps more than once. The callback returns
+        at once. An expiry is not an ending.
+        """
+        self._memory.on_ended(callback)
+
+    def watch(self, open_keys: Callable[[], Iterable[str]]) -> None:
+        """Have these sessions looked up again each time that endings may have been missed.
+
+        `open_keys` returns the keys of sessions that something long-lived is open for; one that
+        proves dead is told as ended.
+        """
+        self._memory.watch(open_keys)
 
     async def check_ready(self) -> None:
         """Return when sessions can be looked up. Raises: GatewayError store_unavailable."""
@@ -115,39 +149,47 @@ class SessionService:
         session_id = new_session_id(self._new_id)
         session = self._new_session(session_key_of(session_id), login, now)
         sealed = self._seal(login)
-        await self._store.create(session, sealed, self._policy.max_per_subject)
+        for key in await self._store.create(session, sealed, self._policy.max_per_subject):
+            self._memory.ended(key)
         return Issued(self._signer.sign(session_id, now), session)
 
     async def authenticate(self, token: str) -> Session:
         """Return the living session a token names, and note that it is used.
 
-        A forged or outlived token never reaches the store.
+        A forged or outlived token never reaches the store; nor does one of a session remembered.
         Raises: GatewayError session_invalid, session_expired, session_revoked, store_unavailable.
         """
+        session = self.recall(token)
+        if session is not None:
+            return session
         now = self._clock()
-        session_id = self._signer.read(token, now, self._policy.lifetime_s)
+        session_id, signed_at = self._signer.read_dated(token, now, self._policy.lifetime_s)
         key = session_key_of(session_id)
-        noted_at = self._uses.latest(key)  # before the look-up: it may be written meanwhile
-        session = _living(await self._store.get(key))
-        last_used_at = max(session.last_used_at, noted_at, self._uses.latest(key))
-        self._check_age(session, last_used_at, now)
-        if now - last_used_at >= self._touch_after_s:
-            self._upkeep.note(key, now)
-        return session
+        entry = await self._memory.find(key, now)
+        self._memory.use(entry, token, signed_at, now)
+        return entry.session
 
     async def end(self, key: str, reason: str = LOGOUT) -> bool:
-        """End a session; False where none lives under this key.
+        """End a session, here at once; False where none lives under this key.
 
-        Raises: GatewayError store_unavailable.
+        Raises: GatewayError store_unavailable; whether it has ended is then asked at its next use.
         """
-        return is_session_key(key) and await self._store.end(key, reason)
+        if not is_session_key(key):
+            return False
+        self._memory.doubt(key)  # also where the answer is lost
+        is_ended = await self._store.end(key, reason)
+        self._memory.ended(key)
+        return is_ended
 
     async def end_subject(self, subject: Subject, reason: str = REVOKED) -> int:
         """End all sessions of a subject and return how many lived.
 
         Raises: GatewayError store_unavailable.
         """
-        return len(await self._store.end_subject(subject, reason))
+        keys = await self._store.end_subject(subject, reason)
+        for key in keys:
+            self._memory.ended(key)
+        return len(keys)
 
     async def find(
         self,
@@ -197,21 +239,6 @@ class SessionService:
         if login.session_key is None:
             return None
         return self._keyring.seal(login.session_key, _seal_context(login.subject))
-
-    def _check_age(self, session: Session, last_used_at: float, now: float) -> None:
-        idle_timeout_s = self._policy.idle_timeout_s
-        if session.expires_at < now:
-            raise GatewayError("session_expired", "the session has expired; log in again")
-        if idle_timeout_s is not None and last_used_at + idle_timeout_s < now:
-            raise GatewayError("session_expired", "the session was unused too long; log in again")
-
-
-def _living(record: Session | Tombstone | None) -> Session:
-    if record is None:
-        raise GatewayError("session_expired", "the session has expired; log in again")
-    if isinstance(record, Tombstone):
-        raise GatewayError("session_revoked", "the session has been ended; log in again")
-    return record
 
 
 def _touch_after_s(policy: SessionPolicy) -> float:

@@ -9,15 +9,17 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.sessions.model import Session, Subject
+from gateway.sessions.sqlite_endings import follow
 from gateway.sessions.sqlite_file import SqliteThread, prepare, transact
 from gateway.sessions.store import (
     REVOKED,
     SESSION_KEYS_KEPT,
+    Listener,
     Page,
     SealedKey,
     Tombstone,
@@ -103,6 +105,10 @@ class SqliteStore:
             return tuple(key for key in keys if _bury(connection, key, reason, now))
 
         return await self._write(work, survives_power_cut=True)
+
+    async def follow(self, listener: Listener) -> NoReturn:
+        """Poll the tombstones, on the reading thread."""
+        await follow(self._read, listener)
 
     async def find(self, wanted: Wanted, limit: int, after: str | None) -> Page:
         if after and not is_session_key(after):

@@ -22,11 +22,20 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_S = 0.8  # under STORE_TIMEOUT_S, so that a waiting thread is free again when its caller goes
 _WAL_S = 5.0  # turning WAL on needs the file alone, and workers start together
 _WAL_PAUSE_S = 0.02
 
+# `seq` counts endings in the order of their commits, and AUTOINCREMENT gives no number twice, also
+# after the newest was purged: who has seen one asks for those above it.
+_TOMBSTONES = (
+    """CREATE TABLE tombstones (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, reason TEXT NOT NULL,
+        expires_at REAL NOT NULL
+    )""",
+    "CREATE INDEX tombstones_by_expiry ON tombstones (expires_at)",
+)
 _SCHEMA = (
     """CREATE TABLE sessions (
         key TEXT PRIMARY KEY, platform TEXT NOT NULL, app_id TEXT NOT NULL, kind TEXT NOT NULL,
@@ -36,16 +45,26 @@ _SCHEMA = (
     ) WITHOUT ROWID""",
     "CREATE INDEX sessions_by_subject ON sessions (subject_id, app_id, platform, kind)",
     "CREATE INDEX sessions_by_expiry ON sessions (expires_at)",
-    """CREATE TABLE tombstones (
-        key TEXT PRIMARY KEY, reason TEXT NOT NULL, expires_at REAL NOT NULL
-    ) WITHOUT ROWID""",
-    "CREATE INDEX tombstones_by_expiry ON tombstones (expires_at)",
+    *_TOMBSTONES,
     """CREATE TABLE session_keys (
         id INTEGER PRIMARY KEY AUTOINCREMENT, subject_key TEXT NOT NULL, sealed BLOB NOT NULL,
         created_at REAL NOT NULL, expires_at REAL NOT NULL
     )""",
     "CREATE INDEX session_keys_by_subject ON session_keys (subject_key)",
     "CREATE INDEX session_keys_by_expiry ON session_keys (expires_at)",
+)
+
+# From each version to ours; the first is a new file's.
+_STEPS = (
+    _SCHEMA,
+    (
+        "ALTER TABLE tombstones RENAME TO tombstones_1",
+        "DROP INDEX tombstones_by_expiry",
+        *_TOMBSTONES,
+        """INSERT INTO tombstones (key, reason, expires_at)
+        SELECT key, reason, expires_at FROM tombstones_1""",
+        "DROP TABLE tombstones_1",
+    ),
 )
 
 
@@ -158,6 +177,6 @@ def _upgrade(connection: sqlite3.Connection) -> None:
             "run the newer gateway, or name another file"
         )
     if found < SCHEMA_VERSION:
-        for statement in _SCHEMA:
+        for statement in _STEPS[found]:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")

@@ -3,17 +3,17 @@
 It must not know tokens, keys that decrypt, or requests. A store keeps what it is given and judges
 nothing but the moment a record ends: whether a session may still be used is the service's decision.
 
-Every call but `open` and `close` is given up after `STORE_TIMEOUT_S`. Whatever goes wrong in a
-store leaves it as GatewayError `store_unavailable`, never as "no such session".
+Every call but `open`, `close` and `follow` is given up after `STORE_TIMEOUT_S`. Whatever goes wrong
+in a store leaves it as GatewayError `store_unavailable`, never as "no such session".
 """
 
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from itsdangerous.encoding import base64_encode
 
@@ -24,6 +24,9 @@ STORE_TIMEOUT_S = 1.0
 MAX_PAGE = 1000
 SESSION_KEYS_KEPT = 3
 """`session_key`s per subject: a client may hold data encrypted before its latest login."""
+
+BEAT_S = 0.25
+"""How often a store says that it has told every ending: four times within the second allowed."""
 
 REVOKED = "revoked"
 LOGOUT = "logout"
@@ -68,6 +71,18 @@ class Page:
     after: str | None
 
 
+class Listener(Protocol):
+    """Who is told of endings. Both return at once."""
+
+    def ended(self, keys: Iterable[str]) -> None:
+        """These sessions have ended, here or elsewhere; a key may be told more than once."""
+        ...
+
+    def heard(self, age_s: float) -> None:
+        """Every ending until `age_s` ago has been told; the first time: since then, none before."""
+        ...
+
+
 class SessionStore(Protocol):
     """Where sessions are kept. Keys are `session_key_of` values, never text from a client.
 
@@ -105,6 +120,14 @@ class SessionStore(Protocol):
 
     async def end_subject(self, subject: Subject, reason: str) -> tuple[str, ...]:
         """End all sessions of a subject; return their keys."""
+        ...
+
+    async def follow(self, listener: Listener) -> NoReturn:
+        """Tell of every ending by anybody, and say `heard` every `BEAT_S`, until cancelled.
+
+        One call is one unbroken stretch: where an ending may have been missed, it raises, and its
+        successor tells only of later ones. An ending is told within `2 * BEAT_S` of its commit.
+        """
         ...
 
     async def find(self, wanted: Wanted, limit: int, after: str | None) -> Page:
@@ -147,10 +170,19 @@ async def store_call(*faults: type[Exception]) -> AsyncIterator[None]:
 
     Raises: GatewayError store_unavailable.
     """
+    async with store_faults(*faults), asyncio.timeout(STORE_TIMEOUT_S):
+        yield
+
+
+@asynccontextmanager
+async def store_faults(*faults: type[Exception]) -> AsyncIterator[None]:
+    """Turn `faults`, the system's and time-outs into one outcome.
+
+    Raises: GatewayError store_unavailable.
+    """
     expected: tuple[type[Exception], ...] = (OSError, *faults)
     try:
-        async with asyncio.timeout(STORE_TIMEOUT_S):
-            yield
+        yield
     except TimeoutError as error:
         raise GatewayError("store_unavailable", "the session store did not answer") from error
     except expected as error:

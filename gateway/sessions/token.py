@@ -85,12 +85,16 @@ class TokenSigner:
         Raises: GatewayError session_invalid (forged, malformed, dated ahead, signed by a key we do
         not have: one answer for all), session_expired (its date + `lifetime_s` has passed).
         """
+        return self.read_dated(token, now, lifetime_s)[0]
+
+    def read_dated(self, token: str, now: float, lifetime_s: float) -> tuple[str, int]:
+        """Return the session id and the moment a token was signed at; raises as `read` does."""
         session_id, signed_at = self._verify(token)
         if signed_at > now + MAX_AHEAD_S:
             raise _invalid()
         if signed_at + lifetime_s < now:
             raise GatewayError("session_expired", "the token has expired; log in again")
-        return session_id
+        return session_id, signed_at
 
     def _verify(self, token: str) -> tuple[str, int]:
         match = _TOKEN.fullmatch(token) if len(token) <= MAX_TOKEN_BYTES else None

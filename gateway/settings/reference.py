@@ -34,7 +34,7 @@ _LATER = """\
 ## Not yet
 
 These names are fixed for later versions; leave them out today. `gateway check` refuses values that
-this version would not keep. `server.workers` is one process, whether it says `auto` or `1`.
+this version would not keep.
 """
 
 # What stands beside no attribute in the models, because code and name say it all.

@@ -46,8 +46,8 @@ class SessionSettings(Part):
     """Since last use; null is off."""
     grace: DurationOrZero = given("5m")
     """How long cached sessions go on when the store is away."""
-    cache: Annotated[int, whole(1, MAX_CACHE)] = 100000
-    """Sessions kept in memory per process."""
+    cache: Annotated[int, whole(0, MAX_CACHE)] = 100000
+    """Sessions kept in memory per process, some 1.5 KB each; 0 asks the store each time."""
     max_per_subject: Annotated[int, whole(1, MAX_PER_SUBJECT)] = 10
     """Sessions of one user in one app; the newest are kept."""
     expose_openid: Flag = False

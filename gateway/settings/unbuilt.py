@@ -25,35 +25,25 @@ def _switched_off(value: object) -> bool:
     return value is None
 
 
-def _one_process(value: object) -> bool:
-    return value == 1
-
-
 def _single_store(value: object) -> bool:
     return isinstance(value, Store) and value.scheme in ("sqlite", "redis", "rediss")
 
 
 # The place (`*` is any name or position) and which values besides the default are kept already.
 UNBUILT: Mapping[Loc, Callable[[object], bool]] = {
-    ("server", "workers"): _one_process,
     ("server", "proxy_protocol"): _only_default,
     ("server", "tls"): _only_default,
-    ("admin", "metrics"): _only_default,
     ("endpoints", "decrypt"): _switched_off,
     ("endpoints", "phone"): _only_default,
     ("endpoints", "auth"): _switched_off,
     ("endpoints", "jwks"): _switched_off,
     ("session", "store"): _single_store,
-    ("session", "grace"): _only_default,
-    ("session", "cache"): _only_default,
     ("session", "cookie"): _only_default,
     ("login", "limits"): _only_default,
     ("login", "callback"): _only_default,
     ("decrypt",): _only_default,
     ("identity",): _only_default,
     ("apps", "*", "phone_private_key"): _only_default,
-    ("upstreams", "*", "balance"): _only_default,
-    ("upstreams", "*", "health_check"): _only_default,
     ("routes", "*", "ticket"): _only_default,
     ("routes", "*", "rate_limit"): _only_default,
     ("routes", "*", "identity"): _only_default,

@@ -1,5 +1,6 @@
 """The admin API on a running gateway: health, sessions, revocation, the audit log."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -8,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.admin.api import AdminApi
+from gateway.admin.api import AdminApi, Metrics
 from gateway.admin.listener import AdminListener
-from gateway.build import build_admin_api, build_admin_tokens, build_sessions, new_request_id
+from gateway.build import build_admin_api, build_admin_tokens, build_sessions
 from gateway.clock import now
 from gateway.endpoints.apps import Apps
+from gateway.request_ids import RequestIds
 from gateway.sessions.sqlite import SqliteStore
 from tests.support.gateway import ADMIN_TOKEN, RunningGateway, problem, run_gateway
+from tests.support.metrics import OPENMETRICS, PLAIN, no_metrics, samples, scrape, value
 from tests.support.own import JSON, ask_admin, bearer, head, token_of, who
-from tests.support.raw import Message, ask
+from tests.support.raw import Message, ask, connect
 
 READ_TOKEN = "read-token-for-tests"
 REVOKE_TOKEN = "revoke-token-for-tests"
@@ -250,7 +253,9 @@ async def test_an_app_with_a_new_name_keeps_its_users(tmp_path: Path) -> None:
         settings = running.settings.model_copy(update={"apps": apps})
         sessions = build_sessions(settings, now)
         await sessions.open()
-        async with listening(build_admin_api(settings, sessions, lambda: False)) as port:
+        async with listening(
+            build_admin_api(settings, sessions, lambda: False, no_metrics)
+        ) as port:
             subject = {"platform": "wechat", "app": "new-name", "openid": openid}
             old = await revoke_at(port, {**subject, "app": "shop-wechat"})
             assert (old.status, problem(old)["code"]) == (400, "app_unknown")
@@ -296,7 +301,7 @@ async def test_a_body_that_stops_arriving_is_given_up(admin: RunningGateway) -> 
     """An answer, and the connection is free again."""
     tokens, apps = build_admin_tokens(admin.settings), Apps([])
     sessions = build_sessions(admin.settings, now)
-    api = AdminApi(sessions, tokens, apps, new_request_id, lambda: False, body_s=0.1)
+    api = AdminApi(sessions, tokens, apps, RequestIds(), lambda: False, body_s=0.1)
     sent = head("POST /api/subjects/revoke", bearer(ADMIN_TOKEN), "Content-Length: 9") + b"{"
     async with listening(api) as port:
         answer = await ask(port, sent)
@@ -336,6 +341,203 @@ async def test_a_clients_token_is_no_admins(admin: RunningGateway) -> None:
     assert problem(answer)["code"] == "session_invalid"
 
 
+# -- metrics ----------------------------------------------------------------------------------
+
+
+def counted(text: bytes, **labels: str) -> float:
+    """Requests under these labels; the others as the usual ones."""
+    usual = {"route": "/orders/", "upstream": "main", "method": "GET", "status": "200"}
+    usual |= {"error": "", "platform": ""}
+    return value(text, "gateway_requests_total", **{**usual, **labels})
+
+
+async def test_requests_are_counted(admin: RunningGateway) -> None:
+    """Proxied ones, own ones, refused ones, and what never was a request."""
+    token = await admin.login()
+    for _ in range(3):
+        assert (await who(admin, token)).status == 200
+    await admin.get("/hello.txt")
+    await admin.get("/orders/1")
+    await admin.get("/nowhere", method="PROPFIND")
+    await ask(admin.port, b"rubbish\r\n\r\n")
+    text = await scrape(admin.gateway.admin.port)
+    assert counted(text, platform="wechat") == 3
+    assert counted(text, route="login", upstream="", method="POST", platform="wechat") == 1
+    assert counted(text, route="/hello.txt", upstream="") == 1
+    assert counted(text, upstream="", status="401", error="session_missing") == 1
+    unrouted = {"route": "-", "upstream": "", "method": "other"}
+    assert counted(text, **unrouted, status="404", error="route_not_found") == 1
+    assert counted(text, **unrouted, status="400", error="bad_request") == 1
+    labels = {"route": "/orders/", "status_class": "2xx"}
+    assert value(text, "gateway_request_duration_seconds_count", **labels) == 3
+    assert 0 < value(text, "gateway_request_duration_seconds_sum", **labels) < 60
+    assert value(text, "gateway_response_body_bytes_total", route="/hello.txt") == len("hello\n")
+
+
+async def test_logins_are_counted_by_how_they_ended(admin: RunningGateway) -> None:
+    """An app that is not ours is not named, for a client made it up."""
+    await admin.login()
+    await admin.login("shop-baidu")
+    await admin.post("/login", {"app": "shop-wechat", "code": "no-such-code"})
+    await admin.post("/login", {"app": "made-up-by-a-client", "code": "x"})
+    text = await scrape(admin.gateway.admin.port)
+    found = {
+        labels: number
+        for (name, labels), number in samples(text).items()
+        if name == "gateway_logins_total"
+    }
+    assert found == {
+        (("app", "shop-wechat"), ("outcome", "ok"), ("platform", "wechat")): 1,
+        (("app", "shop-baidu"), ("outcome", "ok"), ("platform", "baidu")): 1,
+        (("app", "shop-wechat"), ("outcome", "code_invalid"), ("platform", "wechat")): 1,
+        (("app", ""), ("outcome", "app_unknown"), ("platform", "")): 1,
+    }
+
+
+async def test_states_are_told_as_they_are(admin: RunningGateway) -> None:
+    """Connections of clients and to services, and the process."""
+    client = await connect(admin.port)
+    await client.send(head("GET /public/1"))
+    assert (await client.answer()).status == 200
+    text = await scrape(admin.gateway.admin.port)
+    assert value(text, "gateway_client_connections") == 1
+    assert value(text, "gateway_requests_in_flight") == 0
+    (target,) = admin.settings.upstreams["main"].targets
+    place = {"upstream": "main", "target": f"http://127.0.0.1:{target.port}"}
+    assert value(text, "gateway_upstream_target_up", **place) == 1
+    assert value(text, "gateway_upstream_attempts_total", **place) == 1
+    assert value(text, "gateway_upstream_connections", **place, state="idle") == 1
+    assert value(text, "gateway_worker_cpu_seconds_total", worker="0") > 0
+    assert value(text, "gateway_workers") == 1
+    assert b"process_cpu_seconds_total" in text
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "sent", "why"),
+    [
+        ("GET", head("GET /public/1"), "the service does not answer"),
+        ("POST", head("POST /public/1", "Content-Length: 9") + b"half", "the client has not done"),
+    ],
+)
+async def test_a_request_under_way_is_told(
+    admin: RunningGateway, method: str, sent: bytes, why: str
+) -> None:
+    """Its connection is busy until it is answered, or its client has gone."""
+    port = admin.gateway.admin.port
+    client, idle = await connect(admin.port), await connect(admin.port)
+    admin.upstream.answer = b""
+    await client.send(sent)
+    while not value(text := await scrape(port), "gateway_requests_in_flight"):
+        pass
+    assert value(text, "gateway_requests_in_flight") == 1
+    assert value(text, "gateway_client_connections") == 2
+    await client.close()
+    while value(text := await scrape(port), "gateway_requests_in_flight"):
+        pass
+    gone = {"method": method, "status": "499", "error": "client_gone"}
+    assert counted(text, route="/public/", **gone) == 1, why
+    await idle.close()
+
+
+async def test_beginnings_and_ends_of_sessions_are_told(admin: RunningGateway) -> None:
+    """By the reason: the user's own, an operator's."""
+    tokens = [await admin.login() for _ in range(3)]
+    assert (await admin.post("/logout", {}, bearer(tokens[0]))).status == 204
+    openid = (await admin.codes())["openid"]
+    await revoke(admin, {"platform": "wechat", "app": "shop-wechat", "openid": openid})
+    text = await scrape(admin.gateway.admin.port)
+    created = {"platform": "wechat", "app": "shop-wechat"}
+    assert value(text, "gateway_sessions_created_total", **created) == 3
+    assert value(text, "gateway_sessions_ended_total", reason="logout") == 1
+    assert value(text, "gateway_sessions_ended_total", reason="revoked") == 2
+    calls = {"call": "create", "outcome": "ok"}
+    assert value(text, "gateway_session_store_calls_total", **calls) == 3
+
+
+async def test_nothing_of_a_client_is_told(admin: RunningGateway) -> None:
+    """Neither path, query, token, openid, host nor address (attacks.md D8, L2)."""
+    token = await admin.login()
+    openid = str((await admin.codes())["openid"])
+    await who(admin, token, "/orders/a-private-path?a=private-query")
+    await admin.get("/a-private-path", "X-Session-Token: gw1.private")
+    await ask(admin.port, b"GET /x HTTP/1.1\r\nHost: private-host\r\n\r\n")
+    text = await scrape(admin.gateway.admin.port)
+    told = {said for _, labels in samples(text) for _, said in labels}
+    for private in (token, openid, "private"):
+        assert not [said for said in told if private in said]
+    target = f"http://127.0.0.1:{admin.upstream.port}"
+    assert [said for said in told if "127.0.0.1" in said] == [target]
+
+
+async def test_the_format_is_the_one_asked_for(admin: RunningGateway) -> None:
+    """By `Accept`, also where it comes in two lines; nobody may keep the answer."""
+    both = ("Accept: text/html", "Accept: application/openmetrics-text; version=1.0.0")
+    answer = await ask_admin(admin, "GET /metrics", *both, token=None)
+    assert (answer.status, answer.value("Content-Type")) == (200, OPENMETRICS)
+    assert answer.value("Cache-Control") == "no-store"
+    assert answer.body.endswith(b"# EOF\n")
+    strange = "Accept: application/openmetrics-text; version=\xff\xfe"
+    answer = await ask_admin(admin, "GET /metrics", strange, token=None)
+    assert (answer.status, answer.value("Content-Type")) == (200, PLAIN)
+    assert (await ask_admin(admin, "HEAD /metrics", token=None)).status == 200
+    assert (await ask_admin(admin, "POST /metrics", token=None)).status == 405
+
+
+async def test_scrapes_may_come_at_once(admin: RunningGateway) -> None:
+    """Each gets a whole answer that can be read."""
+    texts = await asyncio.gather(*(scrape(admin.gateway.admin.port) for _ in range(8)))
+    assert [value(text, "gateway_workers") for text in texts] == [1] * 8
+
+
+async def test_metrics_may_ask_for_a_token(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the scope read; a scrape is no line of audit, a refusal is."""
+    caplog.set_level(logging.INFO, "gateway.audit")
+    tokens = [
+        {"name": "reader", "token": READ_TOKEN, "scopes": ["read"]},
+        {"name": "revoker", "token": REVOKE_TOKEN, "scopes": ["revoke"]},
+    ]
+    changes = {"admin": {"metrics": "token", "tokens": tokens}}
+    async with run_gateway(tmp_path, changes) as running:
+        for token, status in (
+            (READ_TOKEN, 200),
+            (REVOKE_TOKEN, 403),
+            ("unknown", 401),
+            (None, 401),
+        ):
+            assert (await ask_admin(running, "GET /metrics", token=token)).status == status
+    lines = [record.getMessage() for record in caplog.records if record.name == "gateway.audit"]
+    assert lines == [
+        "admin=revoker call=GET /metrics outcome=route_forbidden",
+        "admin=- call=GET /metrics outcome=session_invalid",
+        "admin=- call=GET /metrics outcome=session_missing",
+    ]
+
+
+async def test_workers_that_do_not_tell_are_not_waited_for(admin: RunningGateway) -> None:
+    """A refusal comes before the scraper gives up."""
+
+    async def never(accept: str) -> tuple[bytes, str]:
+        await asyncio.Event().wait()
+        return b"", PLAIN
+
+    sessions = build_sessions(admin.settings, now)
+    metrics = Metrics(never, within_s=0.01)
+    api = AdminApi(
+        sessions,
+        build_admin_tokens(admin.settings),
+        Apps([]),
+        RequestIds(),
+        lambda: False,
+        metrics=metrics,
+    )
+    async with listening(api) as port:
+        answer = await ask(port, head("GET /metrics"))
+    assert (answer.status, problem(answer)["code"]) == (503, "overloaded")
+
+
 # -- answers ----------------------------------------------------------------------------------
 
 
@@ -359,7 +561,9 @@ async def test_answers_may_be_kept_by_nobody(admin: RunningGateway) -> None:
 async def test_who_drains_is_not_ready(admin: RunningGateway) -> None:
     """So that a load balancer sends nothing more, while requests under way end."""
     sessions = build_sessions(admin.settings, now)
-    async with listening(build_admin_api(admin.settings, sessions, lambda: True)) as port:
+    async with listening(
+        build_admin_api(admin.settings, sessions, lambda: True, no_metrics)
+    ) as port:
         ready = await ask(port, head("GET /readyz"))
         alive = await ask(port, head("GET /healthz"))
     assert (ready.status, json.loads(ready.body)) == (503, {"status": "draining"})
@@ -379,7 +583,9 @@ async def test_a_failure_of_ours_tells_nothing(
     """500 as a problem document; the traceback is in the log only."""
     store = BrokenStore(admin.folder / "broken.db", now)
     sessions = build_sessions(admin.settings, now, store)
-    async with listening(build_admin_api(admin.settings, sessions, lambda: False)) as port:
+    async with listening(
+        build_admin_api(admin.settings, sessions, lambda: False, no_metrics)
+    ) as port:
         answer = await ask(port, head("GET /readyz"))
     assert (answer.status, problem(answer)["code"]) == (500, "internal_error")
     assert b"nobody foresaw" not in answer.body

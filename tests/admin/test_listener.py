@@ -12,8 +12,9 @@ from gateway.admin.api import AdminApi
 from gateway.admin.listener import LIMITS, AdminListener
 from gateway.build import build_admin_api, build_sessions
 from gateway.clock import now
-from gateway.protocol import ProtocolLimits
+from gateway.limits import ProtocolLimits
 from tests.support.gateway import ADMIN_TOKEN, RunningGateway, problem
+from tests.support.metrics import no_metrics
 from tests.support.own import ask_admin, bearer, head, send
 from tests.support.raw import RawClient, ask, connect
 
@@ -124,7 +125,7 @@ async def test_a_connection_serves_many_calls(running: RunningGateway) -> None:
 def api_of(running: RunningGateway) -> AdminApi:
     """An admin API like the running one, whose sessions are never asked."""
     sessions = build_sessions(running.settings, now)
-    return build_admin_api(running.settings, sessions, lambda: False)
+    return build_admin_api(running.settings, sessions, lambda: False, no_metrics)
 
 
 @asynccontextmanager

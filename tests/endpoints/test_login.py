@@ -13,17 +13,19 @@ from gateway.endpoints.login import _new_login
 from gateway.errors import GatewayError
 from gateway.platforms.base import PlatformApp, PlatformIdentity
 from tests.support.gateway import APPS, RunningGateway, problem, run_gateway
+from tests.support.metrics import scrape, value
 from tests.support.own import (
     FORM,
     JSON,
     bearer,
     exchanges,
+    head,
     send,
     send_form,
     token_of,
     who,
 )
-from tests.support.raw import Message
+from tests.support.raw import Message, connect
 from tests.support.sessions import HandClock
 
 ALIAS = "/api/v1/registers"
@@ -314,6 +316,22 @@ async def test_the_next_secret_is_tried_once(tmp_path: Path) -> None:
     async with run_gateway(tmp_path, {"apps": {"shop-wechat": app}}) as running:
         await running.login()
         assert await exchanges(running, "wechat") == 2
+
+
+async def test_a_login_that_its_client_gave_up_is_counted_as_such(running: RunningGateway) -> None:
+    """The platform may have taken the code; neither it nor we failed."""
+    code = await running.code()
+    await running.simulate("faults", platform="wechat", kind="slow", times=1)
+    client = await connect(running.port)
+    body = urlencode({"app": "shop-wechat", "code": code}).encode()
+    await client.send(head("POST /login", FORM, f"Content-Length: {len(body)}") + body)
+    while await exchanges(running, "wechat") == 0:
+        pass
+    await client.close()
+    labels = {"platform": "wechat", "app": "shop-wechat", "outcome": "abandoned"}
+    admin_port = running.gateway.admin.port
+    while not value(await scrape(admin_port), "gateway_logins_total", **labels):
+        pass
 
 
 # -- codes ------------------------------------------------------------------------------------

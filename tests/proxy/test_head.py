@@ -9,10 +9,17 @@ from hypothesis import strategies as st
 
 from gateway.access import Grant
 from gateway.headers import Field
-from gateway.proxy.connection import AnswerHead
-from gateway.proxy.head import Outgoing, build_answer, build_request
+from gateway.proxy.framing import AnswerHead
+from gateway.proxy.head import (
+    Outgoing,
+    build_answer,
+    build_interim,
+    build_request,
+    read_request,
+)
 from gateway.routing import Route
 from gateway.sessions.model import Session
+from gateway.survey import survey_answer
 from tests.support.requests import (
     PEER,
     REQUEST_ID,
@@ -78,6 +85,21 @@ def expected(session: Session | None) -> list[tuple[str, str]]:
     return always + [(name, value) for name, value in identity if value]
 
 
+def sent_bytes(
+    *lines: str,
+    line: str = "GET /api/x",
+    session: Session | None = USER,
+    prefix: str | None = None,
+    host: str = "good",
+    upstream_host: str | None = None,
+    more: tuple[Field, ...] = (),
+) -> bytes:
+    """The head that goes to the service."""
+    grant = Grant(Route("/api/", upstream="main", strip_prefix=prefix), session)
+    request = admitted(raw(line, *lines, host=host, more=more))
+    return build_request(request, grant, COOKIE, upstream_host)
+
+
 def sent(
     *lines: str,
     line: str = "GET /api/x",
@@ -87,10 +109,18 @@ def sent(
     upstream_host: str | None = None,
     more: tuple[Field, ...] = (),
 ) -> Outgoing:
-    """What goes to the service."""
-    grant = Grant(Route("/api/", upstream="main", strip_prefix=prefix), session)
-    request = admitted(raw(line, *lines, host=host, more=more))
-    return build_request(request, grant, COOKIE, upstream_host)
+    """What goes to the service, read again."""
+    return read_request(
+        sent_bytes(
+            *lines,
+            line=line,
+            session=session,
+            prefix=prefix,
+            host=host,
+            upstream_host=upstream_host,
+            more=more,
+        )
+    )
 
 
 def said(outgoing: Outgoing) -> list[tuple[str, str]]:
@@ -162,7 +192,7 @@ def test_forged_headers_leave_no_trace(session: Session | None, lines: list[str]
 @pytest.mark.parametrize("session", SESSIONS)
 def test_our_token_is_not_forwarded(session: Session | None, lines: list[str]) -> None:
     """H22: on every route, public ones too."""
-    assert b"gw1." not in sent(*lines, session=session).encode()
+    assert b"gw1." not in sent_bytes(*lines, session=session)
 
 
 def test_what_is_not_ours_passes_in_order() -> None:
@@ -194,7 +224,7 @@ def test_a_trusted_peers_words_are_rebuilt() -> None:
     ]
     request = admitted(raw("GET /api/x", *lines), (ip_network("203.0.113.0/24"),))
     grant = Grant(Route("/api/", upstream="main", strip_prefix="/api"), None)
-    assert said(build_request(request, grant, None, None))[1:] == [
+    assert said(read_request(build_request(request, grant, None, None)))[1:] == [
         ("X-Request-Id", "0123-its-own"),
         ("X-Forwarded-For", f"1.2.3.4, {PEER}"),
         ("X-Forwarded-Proto", "https"),
@@ -207,8 +237,8 @@ def test_a_trusted_peers_words_are_rebuilt() -> None:
 def test_a_unix_socket_has_no_address() -> None:
     """An empty header would be a claim, too: it is left out."""
     request = admitted(raw("GET /api/x", peer=""))
-    outgoing = build_request(request, Grant(Route("/api/", upstream="main"), None), None, None)
-    assert [name for name, _ in said(outgoing)] == [
+    head = build_request(request, Grant(Route("/api/", upstream="main"), None), None, None)
+    assert [name for name, _ in said(read_request(head))] == [
         *("Host", "X-Request-Id", "X-Forwarded-Proto", "X-Forwarded-Host")
     ]
 
@@ -256,18 +286,42 @@ def test_an_unusual_prefix_is_refused(target: str) -> None:
 
 
 def test_the_head_as_bytes() -> None:
-    """RFC 9112 2.1."""
-    outgoing = Outgoing("GET", "/a?b", ((b"Host", b"good"), (b"X-My", b"\xe4")))
-    assert outgoing.encode() == b"GET /a?b HTTP/1.1\r\nHost: good\r\nX-My: \xe4\r\n\r\n"
+    """RFC 9112 2.1, to the last byte."""
+    ours = "".join(f"{name}: {value}\r\n" for name, value in expected(USER))
+    assert sent_bytes("X-My: \xe4", line="GET /api/a?b", host="Good") == (
+        b"GET /api/a?b HTTP/1.1\r\nHost: Good\r\nX-My: \xe4\r\n"
+        + ours.replace("good", "Good").encode()
+        + b"\r\n"
+    )
+
+
+def test_a_head_is_read_as_it_was_built() -> None:
+    """`explain` shows what is sent: no field more, none less, in order."""
+    head = b"GET /a?b HTTP/1.1\r\nHost: good\r\nX-My: \xe4: b\r\nX-Empty: \r\n\r\n"
+    assert read_request(head) == Outgoing(
+        "GET", "/a?b", ((b"Host", b"good"), (b"X-My", b"\xe4: b"), (b"X-Empty", b""))
+    )
 
 
 @given(st.lists(st.tuples(spelt_names(), st.binary(max_size=20)), max_size=5))
 def test_no_line_is_added_to_the_head(received: list[Field]) -> None:
-    """X1: as many lines as fields, for every value that the parser lets through."""
+    """X1: no value that the parser lets through makes a line, and the head ends once."""
     clean = [(name, value.translate(None, b"\r\n\0")) for name, value in received]
-    outgoing = attempt(lambda: sent(more=tuple(clean)))
-    assert isinstance(outgoing, Outgoing)
-    assert outgoing.encode().count(b"\r\n") == len(outgoing.fields) + 2
+    head = attempt(lambda: sent_bytes(more=tuple(clean)))
+    assert isinstance(head, bytes)
+    assert head.count(b"\r\n") == 1 + len(sent().fields) + 1
+    assert head.count(b"\n") == head.count(b"\r") == head.count(b"\r\n")
+    assert head.index(b"\r\n\r\n") == len(head) - 4
+
+
+COPIED_NAMES = st.sampled_from([b"Accept", b"X-My", b"x-my"])
+
+
+@given(st.lists(st.tuples(COPIED_NAMES, st.binary(max_size=20)), max_size=5))
+def test_what_is_copied_arrives_as_it_was_sent(received: list[Field]) -> None:
+    """Byte for byte, one line for each field, whatever else is in it."""
+    clean = tuple((name, value.translate(None, b"\r\n\0")) for name, value in received)
+    assert sent(more=clean).fields[1 : 1 + len(clean)] == clean
 
 
 # -- framing --------------------------------------------------------------------------------------
@@ -330,7 +384,16 @@ def answered(
     is_chunked: bool = False,
 ) -> str:
     """The head that the client gets."""
-    head = AnswerHead(status, reason, list(fields(*lines)), length, is_chunked, has_body)
+    received = list(fields(*lines))
+    head = AnswerHead(
+        status,
+        reason.encode("latin-1"),
+        received,
+        survey_answer(received),
+        length,
+        is_chunked,
+        has_body,
+    )
     return build_answer(head, REQUEST_ID, COOKIE, connection, is_chunked=is_chunked).decode(
         "latin-1"
     )
@@ -382,3 +445,25 @@ def test_an_answers_framing(
     head = answered(status=status, length=length, has_body=has_body, is_chunked=is_chunked)
     line = f"HTTP/1.1 {status} OK\r\n"
     assert head == f"{line}{framing}X-Request-Id: {REQUEST_ID}\r\n\r\n", why
+
+
+@pytest.mark.parametrize(
+    ("status", "lines", "expected_lines", "why"),
+    [
+        (100, (), "", "nothing to say"),
+        (103, ("Link: </a>",), "Link: </a>\r\n", "what it is for"),
+        (103, ("Set-Cookie: gw=evil", "Link: </a>"), "Link: </a>\r\n", "H20: not our cookie"),
+        (103, ("X-OpenId: evil", "X-Gateway-Error: evil"), "", "H20: nor what only we may say"),
+        (103, ("Content-Length: 3", "Transfer-Encoding: chunked"), "", "it has no body"),
+        (103, ("Connection: X-My", "X-My: a", "Link: b"), "Link: b\r\n", "what ends here"),
+    ],
+)
+def test_an_interim_head(
+    status: int, lines: tuple[str, ...], expected_lines: str, why: str
+) -> None:
+    """RFC 9110 15.2: filtered as any answer, without framing, ours or the service's."""
+    received = list(fields(*lines))
+    found = survey_answer(received)
+    interim = AnswerHead(status, b"Said", received, found, None, is_chunked=False, has_body=True)
+    expected_head = f"HTTP/1.1 {status} Said\r\n{expected_lines}\r\n"
+    assert build_interim(interim, COOKIE) == expected_head.encode(), why

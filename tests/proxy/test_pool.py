@@ -7,7 +7,9 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.proxy.connection import UpstreamConnection
-from gateway.proxy.pool import Pool, PoolLimits, TargetAddress
+from gateway.proxy.dial import Dialer, TargetAddress
+from gateway.proxy.pool import Pool, PoolLimits
+from gateway.proxy.resolve import Resolver
 from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.raw import OK, RawUpstream, connect
 from tests.support.wire import Service, read_rest
@@ -28,7 +30,7 @@ async def upstream() -> AsyncIterator[RawUpstream]:
 def pool_to(upstream: RawUpstream, *, connections: int = 2, connect_s: float = 5.0) -> Pool:
     """A pool that forgets nothing by time."""
     limits = PoolLimits(connections, connect_s, keepalive_s=60.0)
-    return Pool(TargetAddress("127.0.0.1", upstream.port), limits)
+    return Pool(TargetAddress("127.0.0.1", upstream.port), limits, Dialer(Resolver()))
 
 
 async def exchange(connection: UpstreamConnection) -> None:
@@ -218,16 +220,103 @@ async def test_a_connect_that_is_cancelled_gives_its_place_back(upstream: RawUps
 
 async def test_a_name_that_does_not_exist_is_unavailable() -> None:
     """A failing look-up is like a refused connection."""
-    pool = Pool(TargetAddress("name.invalid", 80), PoolLimits(connect_s=5.0))
+    pool = Pool(TargetAddress("name.invalid", 80), PoolLimits(connect_s=5.0), Dialer(Resolver()))
     with pytest.raises(GatewayError, match="upstream_unavailable"):
         await pool.acquire()
+    pool.close()
+
+
+async def test_an_idle_connection_is_taken_at_once(upstream: RawUpstream) -> None:
+    """Without a task's turn; with none, or none that is good, the caller opens one."""
+    pool = pool_to(upstream)
+    assert pool.take() is None
+    first = await pool.acquire()
+    pool.release(first)
+    assert pool.take() is first
+    assert (pool.in_use, pool.idle, pool.attempts) == (1, 0, 2)
+    pool.release(first)
+    first.abort()
+    assert pool.take() is None
+    assert (pool.in_use, pool.idle) == (0, 0)
+    pool.close()
+
+
+async def test_nobody_overtakes_those_who_wait(upstream: RawUpstream) -> None:
+    """A connection given back belongs to the first in the queue, though it lies idle a moment."""
+    pool = pool_to(upstream, connections=1)
+    held = await pool.acquire()
+    waiting = asyncio.create_task(pool.acquire())
+    await asyncio.sleep(0)
+    assert (pool.waiting, pool.in_flight, pool.is_full) == (1, 2, True)
+    pool.release(held)
+    assert (pool.idle, pool.take()) == (1, None)
+    assert await waiting is held
+    pool.release(held)
+    assert (pool.waiting, pool.in_flight) == (0, 0)
+    pool.close()
+
+
+async def test_idle_connections_count_against_the_bound(upstream: RawUpstream) -> None:
+    """The service never sees more than `connections`, retries on fresh ones included."""
+    pool = pool_to(upstream, connections=2)
+    taken = [await pool.acquire() for _ in range(2)]
+    for connection in taken:
+        await exchange(connection)
+        pool.release(connection)
+    fresh = await pool.acquire(fresh=True)
+    assert (pool.open, taken[0].is_closing, taken[1].is_closing) == (2, True, False)
+    pool.release(fresh)
+    assert pool.open == 2
+    pool.close()
+
+
+async def test_thousands_who_go_away_while_waiting(upstream: RawUpstream) -> None:
+    """In any order, and the place goes to one that stayed."""
+    pool = pool_to(upstream, connections=1)
+    held = await pool.acquire()
+    waiting = [asyncio.create_task(pool.acquire()) for _ in range(1000)]
+    await asyncio.sleep(0)
+    for task in reversed(waiting[:-1]):
+        task.cancel()
+    await asyncio.wait(waiting[:-1])
+    assert pool.waiting == 1
+    pool.release(held)
+    pool.release(await waiting[-1])
+    assert pool.in_use == 0
+    pool.close()
+
+
+async def test_what_is_idle_can_be_dropped(upstream: RawUpstream) -> None:
+    """A target that has died keeps none that only looks alive; those in use go on."""
+    pool = pool_to(upstream)
+    held, other = await pool.acquire(), await pool.acquire()
+    pool.release(other)
+    pool.drop_idle()
+    assert (pool.idle, other.is_closing, held.is_closing) == (0, True, False)
+    await exchange(held)
+    pool.release(held)
+    pool.close()
+
+
+async def test_failed_connects_are_counted() -> None:
+    """They tell an operator which target is down."""
+    gone = RawUpstream()
+    await gone.start()
+    await gone.close()
+    pool = pool_to(gone)
+    for _ in range(2):
+        with pytest.raises(GatewayError):
+            await pool.acquire()
+    assert (pool.connect_failures, pool.attempts) == (2, 0)
     pool.close()
 
 
 async def test_idle_connections_are_closed_in_time(upstream: RawUpstream) -> None:
     """An unused connection stays `keepalive`; then the service sees it end."""
     service = Service(upstream)
-    pool = Pool(TargetAddress("127.0.0.1", upstream.port), PoolLimits(keepalive_s=0.02))
+    pool = Pool(
+        TargetAddress("127.0.0.1", upstream.port), PoolLimits(keepalive_s=0.02), Dialer(Resolver())
+    )
     connection = await pool.acquire()
     peer = await service.accept()
     pool.release(connection)
@@ -240,7 +329,9 @@ async def test_idle_connections_are_closed_in_time(upstream: RawUpstream) -> Non
 async def test_no_keepalive_keeps_none(upstream: RawUpstream) -> None:
     """`0s`: the service sees each connection end after its exchange."""
     service = Service(upstream)
-    pool = Pool(TargetAddress("127.0.0.1", upstream.port), PoolLimits(keepalive_s=0.0))
+    pool = Pool(
+        TargetAddress("127.0.0.1", upstream.port), PoolLimits(keepalive_s=0.0), Dialer(Resolver())
+    )
     for _ in range(2):
         connection = await pool.acquire()
         peer = await service.accept()

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.proxy.connection import AnswerHead
+from gateway.proxy.framing import AnswerHead
 from gateway.proxy.relay import is_event_stream
+from gateway.survey import survey_answer
 from tests.support.gateway import RunningGateway, run_gateway
 from tests.support.raw import OK, RawClient, connect
 from tests.support.wire import Peer, Service, held_bytes, read_answer_head, read_rest
@@ -177,5 +178,6 @@ async def test_an_event_stream_may_be_silent_longer(
 )
 def test_event_streams_are_told_by_type(fields: list[tuple[bytes, bytes]], is_stream: bool) -> None:
     """The media type decides, nothing else."""
-    head = AnswerHead(200, "OK", fields, None, is_chunked=True, has_body=True)
+    found = survey_answer(fields)
+    head = AnswerHead(200, b"OK", fields, found, None, is_chunked=True, has_body=True)
     assert is_event_stream(head) == is_stream

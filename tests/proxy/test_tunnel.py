@@ -1,14 +1,27 @@
-"""WebSockets: authenticated first, a validated 101, then bytes both ways."""
+"""WebSockets: authenticated first, then bytes both ways, until somebody ends them."""
 
 import asyncio
-import base64
-import hashlib
+import contextlib
 from pathlib import Path
 
 import pytest
 
+from tests.support.authority import Authority, server_context
 from tests.support.gateway import RunningGateway, problem, run_gateway
-from tests.support.raw import OK, RawClient, connect
+from tests.support.raw import RawClient, connect
+from tests.support.sessions import HandClock
+from tests.support.websocket import (
+    ACCEPT,
+    KEY,
+    client_frame,
+    frame,
+    handshake,
+    logged,
+    opened,
+    service_frame,
+    switch,
+    until,
+)
 from tests.support.wire import (
     Peer,
     Service,
@@ -19,46 +32,8 @@ from tests.support.wire import (
 )
 
 MIB = 1024 * 1024
-KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
-ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455 1.3
-GET = b"GET /public/x HTTP/1.1\r\nHost: gw\r\n\r\n"
-
-
-def handshake(path: bytes = b"/public/ws", *fields: bytes) -> bytes:
-    """A client's handshake (RFC 6455 4.1)."""
-    lines = [
-        b"GET " + path + b" HTTP/1.1",
-        b"Host: gw",
-        b"Upgrade: websocket",
-        b"Connection: Upgrade",
-        b"Sec-WebSocket-Version: 13",
-        b"Sec-WebSocket-Key: " + KEY,
-        *fields,
-    ]
-    return b"\r\n".join(lines) + b"\r\n\r\n"
-
-
-def switch(*fields: bytes, accept: bytes = ACCEPT) -> bytes:
-    """A service's 101."""
-    lines = [
-        b"HTTP/1.1 101 Switching Protocols",
-        b"Upgrade: websocket",
-        b"Connection: Upgrade",
-        b"Sec-WebSocket-Accept: " + accept,
-        *fields,
-    ]
-    return b"\r\n".join(lines) + b"\r\n\r\n"
-
-
-async def opened(gateway: RunningGateway) -> tuple[RawClient, Peer]:
-    """A tunnel that stands."""
-    service, client = Service(gateway.upstream), await connect(gateway.port)
-    await client.send(handshake())
-    peer = await service.accept()
-    await peer.head()
-    await peer.send(switch())
-    assert (await read_answer_head(client)).status == 101
-    return client, peer
+GOING = (1001, "going away")
+ENDED = (4401, "session ended")
 
 
 async def test_no_byte_reaches_the_service_without_a_session(running: RunningGateway) -> None:
@@ -187,7 +162,7 @@ async def test_a_service_that_ends_ends_the_client_s_side(
     else:
         peer.abort()
     assert (await read_rest(client))[0] == b""
-    line = running.log_lines()[-1]
+    (line,) = await logged(running, "/public/ws")
     assert (line["status"], line["bytes"], line["error"]) == (101, 10, None)
     await client.close()
 
@@ -201,6 +176,22 @@ async def test_last_words_of_the_service_arrive(running: RunningGateway) -> None
     await sending
     peer.close()
     assert await read_rest(client) == (b"\x88\x02\x03\xe8", False)
+    await client.close()
+
+
+@pytest.mark.parametrize("rest", [b"\x81\x03bye\x88\x02\x03\xe8", b""], ids=["words", "nothing"])
+async def test_a_service_that_switches_and_goes(running: RunningGateway, rest: bytes) -> None:
+    """What came together with its 101 still arrives."""
+    service, client = Service(running.upstream), await connect(running.port)
+    await client.send(handshake())
+    peer = await service.accept()
+    await peer.head()
+    peer.writer.write(switch() + rest)
+    peer.close()
+    assert (await read_answer_head(client)).status == 101
+    assert await read_rest(client) == (rest, False)
+    (line,) = await logged(running, "/public/ws")
+    assert (line["status"], line["bytes"], line["error"]) == (101, len(rest), None)
     await client.close()
 
 
@@ -230,163 +221,203 @@ async def test_one_way_of_talking_keeps_a_tunnel_open(tmp_path: Path) -> None:
         await client.close()
 
 
-# -- handshakes that fail -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        pytest.param(switch(accept=b"wrong"), id="another accept"),
-        pytest.param(switch(accept=ACCEPT.lower()), id="accept in another case"),
-        pytest.param(switch().replace(b"Sec-WebSocket-Accept", b"X-A"), id="no accept"),
-        pytest.param(switch(b"Sec-WebSocket-Accept: " + ACCEPT), id="accept twice"),
-        pytest.param(switch().replace(b"Upgrade: websocket", b"Upgrade: h2c"), id="h2c"),
-        pytest.param(switch().replace(b"Upgrade: websocket\r\n", b""), id="no upgrade"),
-        pytest.param(switch(b"Upgrade: websocket"), id="upgrade twice"),
-        pytest.param(switch().replace(b"Connection: Upgrade\r\n", b""), id="no connection"),
-        pytest.param(switch().replace(b"Connection: Upgrade", b"Connection: close"), id="close"),
-        pytest.param(switch(b"Sec-WebSocket-Protocol: evil"), id="a sub-protocol nobody offered"),
-        pytest.param(
-            switch(b"Sec-WebSocket-Protocol: chat", b"Sec-WebSocket-Protocol: json"),
-            id="two sub-protocols",
-        ),
-        pytest.param(switch(b"Sec-WebSocket-Protocol: chat, json"), id="a list of sub-protocols"),
-    ],
-)
-async def test_a_switch_that_was_not_asked_for_is_a_502(
-    running: RunningGateway, sent: bytes
-) -> None:
-    """Nothing is tunnelled, nothing behind the handshake reaches the service (W3, W4)."""
-    service, client = Service(running.upstream), await connect(running.port)
-    await client.send(handshake(b"/public/ws", b"Sec-WebSocket-Protocol: chat, json") + GET)
-    peer = await service.accept()
-    await peer.head()
-    await peer.send(sent)
-    answer = await client.answer()
-    assert (answer.status, problem(answer)["code"]) == (502, "upstream_error")
-    assert await peer.rest() == b""
-    assert await client.is_closed()
-    await client.close()
-
-
-@pytest.mark.parametrize("chosen", [b"chat", b"json"])
-async def test_an_offered_sub_protocol_may_be_chosen(
-    running: RunningGateway, chosen: bytes
-) -> None:
-    """One of those the client named, in any of its lines."""
-    service, client = Service(running.upstream), await connect(running.port)
-    offers = [b"Sec-WebSocket-Protocol: a,chat ,b", b"Sec-WebSocket-Protocol: json"]
-    await client.send(handshake(b"/public/ws", *offers))
-    peer = await service.accept()
-    await peer.head()
-    await peer.send(switch(b"Sec-WebSocket-Protocol: " + chosen))
-    head = await read_answer_head(client)
-    assert (head.status, head.value("Sec-WebSocket-Protocol")) == (101, chosen.decode())
-    await client.close()
-
-
-@pytest.mark.parametrize("status", [b"200 OK", b"403 Forbidden", b"426 Upgrade Required"])
-async def test_a_service_that_declines_is_heard(running: RunningGateway, status: bytes) -> None:
-    """Its answer passes; a request hidden behind the handshake is never forwarded (W3)."""
-    service, client = Service(running.upstream), await connect(running.port)
-    refused = handshake().replace(b"Version: 13", b"Version: 777")
-    await client.send(refused + b"GET /public/smuggled HTTP/1.1\r\nHost: gw\r\n\r\n")
-    peer = await service.accept()
-    assert (await peer.head()).value("Sec-WebSocket-Version") == "777"
-    await peer.send(b"HTTP/1.1 " + status + b"\r\nContent-Length: 2\r\n\r\nno")
-    answer = await client.answer()
-    assert (answer.line, answer.body) == (f"HTTP/1.1 {status.decode()}", b"no")
-    assert answer.value("Connection") == "close"
-    assert await client.is_closed()
-    assert service.is_quiet
-    await client.close()
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        pytest.param(
-            handshake(b"/public/ws", b"Content-Length: 4") + b"body", id="a body with a length"
-        ),
-        pytest.param(
-            handshake(b"/public/ws", b"Transfer-Encoding: chunked") + b"0\r\n\r\n", id="chunks"
-        ),
-        pytest.param(
-            handshake(b"/public/ws", b"Content-Length: 1", b"Transfer-Encoding: chunked"),
-            id="both",
-        ),
-        pytest.param(handshake().replace(b"GET", b"POST"), id="POST"),
-        pytest.param(handshake().replace(b"HTTP/1.1", b"HTTP/1.0"), id="HTTP/1.0"),
-        pytest.param(handshake().replace(b"websocket", b"h2c"), id="h2c"),
-        pytest.param(handshake().replace(b"websocket", b"TLS/1.0"), id="TLS"),
-        pytest.param(handshake().replace(b"websocket", b"websocket, h2c"), id="a list"),
-        pytest.param(handshake(b"/public/ws", b"Upgrade: h2c"), id="two upgrades"),
-    ],
-)
-async def test_an_odd_handshake_is_a_400(running: RunningGateway, request_: bytes) -> None:
-    """Only a GET without a body asks for a WebSocket, and for nothing else (W2, W5)."""
-    service, client = Service(running.upstream), await connect(running.port)
-    await client.send(request_)
-    answer = await client.answer()
-    assert (answer.status, problem(answer)["code"]) == (400, "bad_request")
-    assert await client.is_closed()
-    assert service.is_quiet
-    await client.close()
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        pytest.param(b"Upgrade: websocket\r\nConnection: notupgrade", id="notupgrade"),
-        pytest.param(b"Upgrade: h2c\r\nConnection: keep-alive", id="no upgrade in Connection"),
-        pytest.param(b"Connection: Upgrade", id="no Upgrade"),
-    ],
-)
-async def test_an_upgrade_not_asked_of_this_connection_is_dropped(
-    running: RunningGateway, fields: bytes
-) -> None:
-    """The header was for another hop: it goes, the request passes (RFC 9110 7.8)."""
-    client = await connect(running.port)
-    for _ in range(2):
-        await client.send(GET.replace(b"Host: gw", b"Host: gw\r\n" + fields))
-        assert (await client.answer()).body == b"ok"
-        assert running.upstream.requests[-1].value("Upgrade") is None
-    await client.close()
-
-
-@pytest.mark.parametrize("spelling", [b"WebSocket", b"WEBSOCKET", b"webSocket"])
-async def test_websocket_in_any_case(running: RunningGateway, spelling: bytes) -> None:
-    """Names of protocols are compared without case (W5)."""
-    service, client = Service(running.upstream), await connect(running.port)
-    mixed = handshake().replace(b"websocket", spelling)
-    await client.send(mixed.replace(b"Connection: Upgrade", b"connection: keep-alive, uPGRADE"))
-    peer = await service.accept()
-    await peer.head()
-    await peer.send(switch().replace(b"websocket", spelling))
-    assert (await read_answer_head(client)).status == 101
-    await client.close()
-
-
-async def test_a_silent_service_times_out(tmp_path: Path) -> None:
-    """A handshake without an answer is a 504; the next request is fine."""
-    changes = {"upstreams": {"main": {"timeouts": {"first_byte": "50ms"}}}}
+@pytest.mark.parametrize("side", ["client", "service"])
+async def test_a_side_that_takes_nothing_ends_it(tmp_path: Path, side: str) -> None:
+    """`write_idle`, though the other way is not silent."""
+    changes = {"server": {"timeouts": {"write_idle": "100ms"}}}
     async with run_gateway(tmp_path, changes) as gateway:
-        service, client = Service(gateway.upstream), await connect(gateway.port)
-        await client.send(handshake())
-        peer = await service.accept()
-        assert problem(await client.answer())["code"] == "upstream_timeout"
-        await peer.rest()
+        client, peer = await opened(gateway)
+        deaf, talking = (client, peer) if side == "client" else (peer, client)
+        deaf.writer.transport.pause_reading()  # type: ignore[attr-defined] # every socket's has it
+        sending = asyncio.create_task(talking.send(bytes(16 * MIB)))
+        await until(talking.writer.transport.is_closing)
+        sending.cancel()
+        await asyncio.wait({sending})
         await client.close()
-        again = await connect(gateway.port)
-        await again.send(GET)
-        second = await service.accept()
-        await second.head()
-        await second.send(OK)
-        assert (await again.answer()).body == b"ok"
-        await again.close()
 
 
-def test_the_accept_of_the_standard() -> None:
-    """The example of RFC 6455 1.3 is what these tests rely on."""
-    digest = hashlib.sha1(KEY + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()  # noqa: S324 - RFC 6455 says SHA-1
-    assert base64.b64encode(digest) == ACCEPT
+# -- with a Close ---------------------------------------------------------------------------------
+
+
+async def both_hear(client: RawClient, peer: Peer, code: tuple[int, str]) -> None:
+    """Both get this Close, each in its own form, answer it, and are closed."""
+    to_client, to_service = await client_frame(client), await service_frame(peer)
+    assert (to_client.close, to_client.is_masked) == (code, False)
+    assert (to_service.close, to_service.is_masked) == (code, True)
+    await client.send(frame(0x8, to_client.payload, masked=True))
+    await peer.send(frame(0x8, to_service.payload))
+    assert await read_rest(client) == (b"", False)
+    assert await peer.rest() == b""
+
+
+async def test_draining_begins_with_a_close(running: RunningGateway) -> None:
+    """1001 both ways, at the beginning of the drain; it is over when both have answered."""
+    client, peer = await opened(running)
+    await client.send(frame(0x1, b"hello", masked=True))
+    assert (await service_frame(peer)).payload == b"hello"
+    draining = asyncio.create_task(running.gateway.listener.close())
+    await both_hear(client, peer, GOING)
+    await draining
+    (line,) = await logged(running, "/public/ws")
+    assert (line["status"], line["error"], line["bytes"]) == (101, "draining", 0)
+    await client.close()
+
+
+async def test_a_large_message_half_way_comes_to_its_end(running: RunningGateway) -> None:
+    """16 MiB in one frame: the Close stands behind it, the other way has its own at once."""
+    client, peer = await opened(running)
+    data = frame(0x2, bytes(range(256)) * 4096 * 16, masked=True)
+    await client.send(data[: 5 * MIB])
+    assert await peer.exactly(5 * MIB) == data[: 5 * MIB]
+    draining = asyncio.create_task(running.gateway.listener.close())
+    assert (await client_frame(client)).close == GOING
+    sending = asyncio.create_task(client.send(data[5 * MIB :] + frame(0x1, b"more", masked=True)))
+    assert await peer.exactly(len(data) - 5 * MIB) == data[5 * MIB :]
+    await sending
+    received = await service_frame(peer)
+    if received.opcode == 0x1:  # it came in one piece with the large one's end
+        received = await service_frame(peer)
+    assert received.close == GOING
+    await peer.send(frame(0x8, b"\x03\xe9"))
+    await client.send(frame(0x8, b"\x03\xe9", masked=True))
+    assert await peer.rest() == b""
+    assert await read_rest(client) == (b"", False)
+    await draining
+    await client.close()
+
+
+async def test_ends_that_do_not_answer_hold_no_drain_up(running: RunningGateway) -> None:
+    """They are closed one second after their Close."""
+    client, peer = await opened(running)
+    draining = asyncio.create_task(running.gateway.listener.close())
+    assert (await client_frame(client)).close == GOING
+    assert (await service_frame(peer)).close == GOING
+    assert await read_rest(client) == (b"", False)
+    assert await peer.rest() == b""
+    async with asyncio.timeout(1.5):
+        await draining
+    await client.close()
+
+
+async def test_a_handshake_under_way_when_draining_begins(running: RunningGateway) -> None:
+    """Its 101 passes, with a Close right behind it."""
+    service, client = Service(running.upstream), await connect(running.port)
+    await client.send(handshake())
+    peer = await service.accept()
+    await peer.head()
+    draining = asyncio.create_task(running.gateway.listener.close())
+    await asyncio.sleep(0)  # it begins
+    await peer.send(switch())
+    assert (await read_answer_head(client)).status == 101
+    await both_hear(client, peer, GOING)
+    await draining
+    await client.close()
+
+
+async def test_a_logout_ends_the_sessions_tunnels_only(running: RunningGateway) -> None:
+    """4401, on all of that session; others stay (W7)."""
+    token, other = await running.login(), await running.login(user="bob")
+    fields = f"X-Session-Token: {token}".encode(), f"X-Session-Token: {other}".encode()
+    first = await opened(running, b"/orders/ws", fields[0])
+    second = await opened(running, b"/orders/ws", fields[0])
+    stays, public = await opened(running, b"/orders/ws", fields[1]), await opened(running)
+    await running.post("/logout", {}, f"X-Session-Token: {token}")
+    for client, peer in (first, second):
+        await both_hear(client, peer, ENDED)
+        await client.close()
+    lines = await logged(running, "/orders/ws", 2)
+    assert [line["error"] for line in lines] == ["session_ended"] * 2
+    for client, peer in (stays, public):
+        await client.send(b"\x89\x80\0\0\0\0")
+        assert (await service_frame(peer)).opcode == 0x9
+        await client.close()
+
+
+async def test_a_session_that_ends_within_the_handshake(running: RunningGateway) -> None:
+    """It was let in; as soon as there is a tunnel, it ends."""
+    token = await running.login()
+    service, client = Service(running.upstream), await connect(running.port)
+    await client.send(handshake(b"/orders/ws", b"X-Session-Token: " + token.encode()))
+    peer = await service.accept()
+    await peer.head()
+    assert (await running.post("/logout", {}, f"X-Session-Token: {token}")).status == 204
+    await peer.send(switch())
+    assert (await read_answer_head(client)).status == 101
+    await both_hear(client, peer, ENDED)
+    await client.close()
+
+
+async def test_a_session_s_expiry_ends_its_tunnel(tmp_path: Path) -> None:
+    """By the gateway's clock, though bytes pass all the time."""
+    clock = HandClock()
+    async with run_gateway(tmp_path, {"session": {"lifetime": "1h"}}, clock) as gateway:
+        token = await gateway.login()
+        clock.forward(3600 - 0.5)  # a quarter of a second is left: sessions end on whole seconds
+        client, peer = await opened(gateway, b"/orders/ws", b"X-Session-Token: " + token.encode())
+        clock.forward(1)
+        await both_hear(client, peer, ENDED)
+        await client.close()
+
+
+async def test_a_client_that_left_is_no_error(running: RunningGateway) -> None:
+    """A WebSocket that its client closes is over as it should be."""
+    client, peer = await opened(running)
+    await peer.send(b"12345")
+    await read_exactly(client, 5)
+    await client.close()
+    await peer.rest()
+    (line,) = await logged(running, "/public/ws")
+    assert (line["status"], line["bytes"], line["error"]) == (101, 5, None)
+
+
+async def test_last_words_of_the_client_arrive(running: RunningGateway) -> None:
+    """Though the service takes its time, and the client closes at once."""
+    client, peer = await opened(running)
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined] # every socket's has it
+    data = bytes(range(256)) * 4096
+    await client.send(data)
+    client.writer.close()
+    await asyncio.sleep(0.05)  # it is stuck in the gateway, or on the way to it
+    peer.writer.transport.resume_reading()  # type: ignore[attr-defined] # every socket's has it
+    assert await peer.rest() == data
+    await client.close()
+
+
+# -- over TLS -------------------------------------------------------------------------------------
+
+
+async def test_a_service_behind_tls_hears_the_same(tmp_path: Path) -> None:
+    """Large pieces with back-pressure both ways, and a masked Close at the drain."""
+    authority, arrived = Authority(tmp_path), asyncio.Queue[Peer]()
+    certificate = authority.issue("localhost", "127.0.0.1")
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.put_nowait(Peer(reader, writer))
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=server_context(certificate))
+    target = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    main = {"targets": [target], "tls": {"ca": str(authority.ca)}}
+    async with run_gateway(tmp_path, {"upstreams": {"main": main}}) as gateway:
+        client = await connect(gateway.port)
+        await client.send(handshake())
+        peer = await arrived.get()
+        await peer.head()
+        await peer.send(switch() + frame(0x1, b"early"))
+        await read_answer_head(client)
+        assert (await client_frame(client)).payload == b"early"
+        data = frame(0x2, bytes(4 * MIB), masked=True)
+        sending = asyncio.create_task(client.send(data))
+        assert await peer.exactly(len(data)) == data
+        await sending
+        sending = asyncio.create_task(peer.send(data))
+        assert await read_exactly(client, len(data)) == data
+        await sending
+        draining = asyncio.create_task(gateway.gateway.listener.close())
+        await both_hear(client, peer, GOING)
+        await draining
+        peer.close()
+        await client.close()
+    server.close()
+    await server.wait_closed()

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.proxy.pool import Pool, PoolLimits, TargetAddress
-from gateway.proxy.upstream import Upstream, UpstreamTimeouts
+from gateway.proxy.balance import Balance
+from gateway.proxy.dial import Dialer, TargetAddress
+from gateway.proxy.ejection import EjectionPolicy
+from gateway.proxy.pool import Pool, PoolLimits
+from gateway.proxy.resolve import Resolver
+from gateway.proxy.upstream import TargetState, Upstream, UpstreamTimeouts
 from tests.support.authority import Authority, server_context
 from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.raw import OK, RawUpstream, connect, read_message
@@ -260,7 +264,8 @@ async def test_targets_take_turns(tmp_path: Path) -> None:
 
 def test_choosing_prefers_what_was_not_tried() -> None:
     """And falls back to any when all were."""
-    pools = [Pool(TargetAddress("127.0.0.1", port), PoolLimits()) for port in (1, 2, 3)]
+    dialer = Dialer(Resolver())
+    pools = [Pool(TargetAddress("127.0.0.1", port), PoolLimits(), dialer) for port in (1, 2, 3)]
     upstream = Upstream("main", pools, UpstreamTimeouts())
     tried: list[Pool] = []
     for _ in pools:
@@ -269,12 +274,166 @@ def test_choosing_prefers_what_was_not_tried() -> None:
     assert upstream.choose(tried) in pools
 
 
+# -- who is fit to be asked ----------------------------------------------------------------------
+
+FAILED = GatewayError("upstream_error")
+
+
+class Time:
+    """A clock moved by hand."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def upstream_to(*ports: int, ticks: Time | None = None, balance: Balance | None = None) -> Upstream:
+    """Targets on these ports; back-offs without jitter."""
+    dialer = Dialer(Resolver())
+    pools = [Pool(TargetAddress("127.0.0.1", port), PoolLimits(), dialer) for port in ports]
+    return Upstream(
+        *("main", pools, UpstreamTimeouts()),
+        balance=balance,
+        ejection=EjectionPolicy(failures=3, jitter=0.0),
+        ticks=ticks or Time(),
+    )
+
+
+def fail(upstream: Upstream, pool: Pool, times: int = 3) -> None:
+    """Tell of so many failures."""
+    for _ in range(times):
+        upstream.note_failure(pool, FAILED)
+
+
+def test_a_target_that_fails_is_left_alone_and_probed() -> None:
+    """One request after its back-off, then all again."""
+    time = Time()
+    upstream = upstream_to(1, 2, 3, ticks=time)
+    bad = upstream.pools[0]
+    fail(upstream, bad)
+    assert upstream.states()[0].is_ejected
+    assert upstream.choose_calmly() is None
+    assert bad not in [upstream.choose() for _ in range(6)]
+    time.now_s += 1.0
+    assert [upstream.choose() for _ in range(4)].count(bad) == 1
+    assert bad.has_failed
+    upstream.note_success(bad)
+    assert (bad.has_failed, upstream.states()[0].is_ejected) == (False, False)
+    assert [upstream.choose() for _ in range(6)].count(bad) == 2
+    assert upstream.states()[0].ejections == 1
+
+
+def test_failures_never_take_the_last_one_out() -> None:
+    """A bad moment of all targets is not made an outage; who is better is asked first."""
+    upstream = upstream_to(1, 2)
+    one, other = upstream.pools
+    fail(upstream, one, 9)
+    fail(upstream, other, 9)
+    assert [state.is_ejected for state in upstream.states()] == [True, False]
+    assert upstream.choose() is other
+    alone = upstream_to(1)
+    fail(alone, alone.pools[0], 9)
+    assert alone.choose() is alone.choose_calmly() is alone.pools[0]
+
+
+def test_an_ejected_target_is_better_than_none() -> None:
+    """Where checks take the others out, failures do not keep the last from being asked."""
+    upstream = upstream_to(1, 2)
+    one, other = upstream.pools
+    fail(upstream, one)
+    upstream.note_check(other, is_up=False)
+    assert upstream.choose() is one
+    upstream.note_check(one, is_up=False)
+    with pytest.raises(GatewayError, match="no live target"):
+        upstream.choose()
+
+
+def test_a_retry_prefers_the_living() -> None:
+    """Another that lives, before one that is due for a probe, before the one just tried."""
+    time = Time()
+    upstream = upstream_to(1, 2, 3, ticks=time)
+    bad, tried, other = upstream.pools
+    fail(upstream, bad)
+    assert upstream.choose([tried]) is other
+    assert upstream.choose([tried, other]) in (tried, other)
+    time.now_s += 1.0
+    assert upstream.choose([tried]) is other
+    assert upstream.choose([tried, other]) is bad
+
+
+@pytest.mark.parametrize("code", ["overloaded", "bad_request", "body_too_large"])
+def test_what_is_not_the_target_s_fault(code: str) -> None:
+    """A client's mistakes eject nobody."""
+    upstream = upstream_to(1, 2)
+    for _ in range(9):
+        upstream.note_failure(upstream.pools[0], GatewayError(code))
+    assert not upstream.pools[0].has_failed
+    assert not upstream.states()[0].is_ejected
+
+
+async def test_a_full_target_is_passed_over() -> None:
+    """Where another has room nobody waits."""
+    async with second_target() as one, second_target() as other:
+        dialer, limits = Dialer(Resolver()), PoolLimits(connections=1)
+        pools = [
+            Pool(TargetAddress("127.0.0.1", each.port), limits, dialer) for each in (one, other)
+        ]
+        upstream = Upstream("main", pools, UpstreamTimeouts())
+        held = await pools[0].acquire()
+        assert [upstream.choose() for _ in range(4)] == [pools[1]] * 4
+        pools[0].release(held)
+        upstream.close()
+
+
+async def test_one_without_a_connection_keeps_its_turn() -> None:
+    """The way for connections at hand must not starve who has none yet."""
+    async with second_target() as one, second_target() as other:
+        upstream = upstream_to(one.port, other.port)
+        first, second = upstream.pools
+        first.release(await first.acquire())
+        chosen = []
+        for _ in range(4):
+            chosen.append(pool := upstream.choose_calmly() or upstream.choose())
+            pool.release(await pool.acquire())
+        assert chosen == [first, second, first, second]
+        upstream.close()
+
+
+async def test_states_tell_what_is_there() -> None:
+    """For metrics and the admin API; an address is all that is said of a target."""
+    async with second_target() as one:
+        upstream = upstream_to(one.port, 1)
+        busy, dead = upstream.pools
+        held, idle = await busy.acquire(), await busy.acquire()
+        busy.release(idle)
+        with pytest.raises(GatewayError):
+            await upstream.acquire(dead)
+        assert upstream.states() == (
+            TargetState(
+                target=f"http://127.0.0.1:{one.port}",
+                is_up=True,
+                is_ejected=False,
+                in_flight=1,
+                in_use=1,
+                open=2,
+                idle=1,
+                waiting=0,
+                attempts=2,
+                connect_failures=0,
+                ejections=0,
+            ),
+            TargetState("http://127.0.0.1:1", True, False, 0, 0, 0, 0, 0, 0, 1, 0),
+        )
+        busy.release(held)
+        upstream.close()
+
+
 async def test_a_failure_names_the_upstream_not_its_address() -> None:
     """An operator learns which service; a client learns no address."""
     port = await closed_port()
-    upstream = Upstream(
-        "main", [Pool(TargetAddress("127.0.0.1", port), PoolLimits())], UpstreamTimeouts()
-    )
+    pool = Pool(TargetAddress("127.0.0.1", port), PoolLimits(), Dialer(Resolver()))
+    upstream = Upstream("main", [pool], UpstreamTimeouts())
     with pytest.raises(GatewayError) as failed:
         await upstream.acquire(upstream.choose())
     assert "(main)" in failed.value.detail
@@ -373,6 +532,17 @@ async def test_a_certificate_of_a_stranger_is_refused(tmp_path: Path) -> None:
             async with run_gateway(tmp_path, target) as gateway:
                 answer = await gateway.get("/public/x")
                 assert problem(answer)["code"] == "upstream_unavailable"
+
+
+async def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
+    """Right name, right authority, too late."""
+    authority = Authority(tmp_path)
+    certificate = authority.issue("orders.internal", "127.0.0.1", is_expired=True)
+    async with tls_service(server_context(certificate)) as port:
+        target = upstream_of(f"https://127.0.0.1:{port}", tls={"ca": str(authority.ca)})
+        async with run_gateway(tmp_path, target) as gateway:
+            answer = await gateway.get("/public/x")
+            assert (answer.status, problem(answer)["code"]) == (503, "upstream_unavailable")
 
 
 async def test_a_client_certificate_is_shown(tmp_path: Path) -> None:

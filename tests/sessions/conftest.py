@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.metrics.counts import Counts
+from gateway.sessions.counted import CountedStore
 from gateway.sessions.redis import RedisStore
 from gateway.sessions.sqlite import SqliteStore
 from gateway.sessions.store import SessionStore
@@ -55,7 +57,13 @@ async def redis_store(redis_server: RedisServer, clock: HandClock) -> AsyncItera
     await store.close()
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture
+def counted_store(sqlite_store: SqliteStore) -> CountedStore:
+    """A store whose calls are counted."""
+    return CountedStore(sqlite_store, Counts())
+
+
+@pytest.fixture(params=["sqlite", "redis", "counted"])
 def store(request: pytest.FixtureRequest) -> SessionStore:
     """Each kind of store in turn."""
     found: SessionStore = request.getfixturevalue(f"{request.param}_store")

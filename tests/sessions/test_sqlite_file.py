@@ -12,7 +12,7 @@ from gateway.errors import GatewayError
 from gateway.sessions import sqlite_file
 from gateway.sessions.sqlite import SqliteStore
 from gateway.sessions.sqlite_file import SCHEMA_VERSION, prepare, transact
-from gateway.sessions.store import Wanted
+from gateway.sessions.store import Tombstone, Wanted
 from tests.support.sessions import HandClock, make_session
 
 
@@ -62,12 +62,62 @@ def test_schema_version(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+OLD_SCHEMA = """
+    CREATE TABLE sessions (
+        key TEXT PRIMARY KEY, platform TEXT NOT NULL, app_id TEXT NOT NULL, kind TEXT NOT NULL,
+        subject_id TEXT NOT NULL, app TEXT NOT NULL, openid TEXT, unionid TEXT,
+        anonymous_openid TEXT, user_id TEXT, created_at REAL NOT NULL, expires_at REAL NOT NULL,
+        last_used_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX sessions_by_subject ON sessions (subject_id, app_id, platform, kind);
+    CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+    CREATE TABLE tombstones (
+        key TEXT PRIMARY KEY, reason TEXT NOT NULL, expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX tombstones_by_expiry ON tombstones (expires_at);
+    CREATE TABLE session_keys (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, subject_key TEXT NOT NULL, sealed BLOB NOT NULL,
+        created_at REAL NOT NULL, expires_at REAL NOT NULL
+    );
+    CREATE INDEX session_keys_by_subject ON session_keys (subject_key);
+    CREATE INDEX session_keys_by_expiry ON session_keys (expires_at);
+    PRAGMA user_version=1;
+"""
+
+
+def schema_of(path: Path) -> set[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_master")
+        return {(name, " ".join(sql.split())) for name, sql in rows}
+
+
+async def test_older_schema(tmp_path: Path, clock: HandClock) -> None:
+    """A file of the first version becomes one of ours: ended sessions stay ended, and are told."""
+    path = tmp_path / "gateway.db"
+    session = make_session(1)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLD_SCHEMA)
+        connection.execute("INSERT INTO tombstones VALUES ('key', 'logout', ?)", (clock() + 9,))
+        connection.commit()
+    store = SqliteStore(path, clock)
+    await store.open()
+    assert await store.get("key") == Tombstone("logout")
+    await store.create(session, None, 1)
+    assert await store.end(session.key, "revoked")
+    await store.close()
+    new = tmp_path / "new.db"
+    prepare(new)
+    assert schema_of(path) == schema_of(new)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT seq FROM tombstones").fetchall() == [(1,), (2,)]
+
+
 async def test_newer_schema(tmp_path: Path) -> None:
     """A file of a newer gateway is refused in words, and left as it is."""
     path = tmp_path / "gateway.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version=99")
-    assert "schema 99, this gateway knows 1" in await refusal(path)
+    assert "schema 99, this gateway knows 2" in await refusal(path)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (99,)
 
@@ -141,7 +191,7 @@ def test_transactions_are_whole(tmp_path: Path) -> None:
     """Work that fails leaves nothing behind, and the connection is usable."""
     path = tmp_path / "gateway.db"
     prepare(path)
-    insert = "INSERT INTO tombstones VALUES ('key', 'logout', 1)"
+    insert = "INSERT INTO tombstones VALUES (1, 'key', 'logout', 1)"
 
     def fail(connection: sqlite3.Connection) -> None:
         connection.execute(insert)

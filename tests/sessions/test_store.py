@@ -1,6 +1,7 @@
 """The contract of every session store, run on each kind; and the parts they share."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from gateway.errors import GatewayError
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.store import (
+    BEAT_S,
     SESSION_KEYS_KEPT,
     Page,
     SealedKey,
@@ -20,6 +22,7 @@ from gateway.sessions.store import (
     subject_key_of,
 )
 from gateway.sessions.token import session_key_of
+from tests.support.endings import Told, until
 from tests.support.sessions import START_AT, HandClock, make_session, make_subject
 
 ALICE, BOB, GUEST = make_subject("o-alice"), make_subject("o-bob"), make_subject(kind="anonymous")
@@ -200,6 +203,75 @@ async def test_concurrent_logins(store: SessionStore) -> None:
     assert len(keys) == len(set(keys)) == 17
     records = [await store.get(session.key) for session in sessions]
     assert sum(isinstance(record, Session) for record in records) == 3
+
+
+# Following endings
+
+
+@pytest.fixture
+async def told(store: SessionStore) -> AsyncIterator[Told]:
+    """A listener that follows the store."""
+    told = Told()
+    task = asyncio.create_task(store.follow(told))
+    await until(lambda: told.ages_s)
+    yield told
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_endings_are_told(store: SessionStore, told: Told) -> None:
+    """Each kind of ending is told within half a second, and nothing that did not end."""
+    mine = [make_session(number, created_at=START_AT + number) for number in range(4)]
+    other = make_session(9, BOB)
+    for session in (*mine[:3], other):
+        await store.create(session, None, MANY)
+    await store.end(mine[0].key, "logout")
+    assert await until(lambda: told.keys) < 2 * BEAT_S + 0.25, "ended alone; and a slow machine"
+    await store.create(mine[3], None, 2)
+    assert await until(lambda: len(told.keys) == 2) < 2 * BEAT_S + 0.25, "pushed out"
+    await store.end_subject(ALICE, "revoked")
+    assert await until(lambda: len(told.keys) == 4) < 2 * BEAT_S + 0.25, "all of a subject"
+    assert told.keys[:2] == [mine[0].key, mine[1].key]
+    assert set(told.keys) == {session.key for session in mine}
+
+
+async def test_only_endings_are_told(store: SessionStore, told: Told, clock: HandClock) -> None:
+    """Neither logins, uses, purges nor endings of nothing are told."""
+    session = make_session(1, lifetime_s=5)
+    await store.create(session, None, MANY)
+    await store.touch({session.key: START_AT + 1})
+    await store.end(session_key_of("nobody"), "logout")
+    clock.forward(6)
+    await store.end(session.key, "logout")
+    await store.purge(clock())
+    await store.end_subject(ALICE, "revoked")
+    count = len(told.ages_s)
+    await until(lambda: len(told.ages_s) >= count + 3)
+    assert told.keys == []
+
+
+async def test_all_who_follow_are_told(store: SessionStore, told: Told) -> None:
+    """Several may follow; who joins later is told of later endings only."""
+    first, second = make_session(1), make_session(2)
+    await store.create(first, None, MANY)
+    await store.create(second, None, MANY)
+    await store.end(first.key, "logout")
+    late = Told()
+    task = asyncio.create_task(store.follow(late))
+    await until(lambda: late.ages_s)
+    await store.end(second.key, "logout")
+    await until(lambda: late.keys)
+    await until(lambda: len(told.keys) == 2)
+    assert late.keys == [second.key]
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_it_is_said_that_all_is_told(store: SessionStore, told: Told) -> None:
+    """Word of being up to date comes well within a second, with its age."""
+    count = len(told.ages_s)
+    assert await until(lambda: len(told.ages_s) >= count + 4) < 4 * (BEAT_S + 0.25)
+    assert all(0 <= age_s < 1 for age_s in told.ages_s)
 
 
 # session_keys

@@ -132,6 +132,11 @@ def test_length_is_checked_first() -> None:
     assert code_of("\ud800" * (MAX_TOKEN_BYTES + 1)) == "session_invalid"
 
 
+def test_the_date_is_told_too() -> None:
+    """Who keeps a token in memory needs to know when it ends."""
+    assert SIGNER.read_dated(TOKEN, NOW, LIFETIME_S) == (SESSION_ID, int(NOW))
+
+
 @given(st.text(max_size=600))
 def test_no_text_crashes_the_reader(text: str) -> None:
     """Any text at all is `session_invalid`."""

@@ -14,7 +14,7 @@ def test_null_switches_the_idle_timeout_off() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", [{"lifetime": "0s"}, {"cache": 0}, {"max_per_subject": 0}, {"expose_openid": "yes"}]
+    "part", [{"lifetime": "0s"}, {"cache": -1}, {"max_per_subject": 0}, {"expose_openid": "yes"}]
 )
 def test_a_session_setting_out_of_range_is_refused(part: dict[str, object]) -> None:
     """A session that lives no time logs nobody in."""

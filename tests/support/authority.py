@@ -50,7 +50,9 @@ class Authority:
         )
         self.ca.write_bytes(built.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, address: str | None = None) -> Certificate:
+    def issue(
+        self, name: str, address: str | None = None, *, is_expired: bool = False
+    ) -> Certificate:
         """Sign a certificate for a name, and for an address if one is given."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.DNSName(name)]
@@ -59,7 +61,7 @@ class Authority:
         uses = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         built = (
-            self._builder(_named(name), key)
+            self._builder(_named(name), key, is_expired=is_expired)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
             .add_extension(issuer, critical=False)
@@ -78,9 +80,9 @@ class Authority:
         return made
 
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, is_expired: bool = False
     ) -> x509.CertificateBuilder:
-        today = dt.datetime.now(dt.UTC)
+        today = dt.datetime.now(dt.UTC) - (2 * DAY if is_expired else 0 * DAY)
         identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
         return (
             x509.CertificateBuilder()

@@ -1,6 +1,5 @@
 """Holds what `explain` says of a request against what a running gateway does with it."""
 
-import dataclasses
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +103,9 @@ def _with_id_of(seen: Message, expected: Explanation) -> bytes:
         (name, seen_id.encode() if name == b"X-Request-Id" and value == b"-" else value)
         for name, value in expected.outgoing.fields
     )
-    return dataclasses.replace(expected.outgoing, fields=fields).encode()
+    outgoing = expected.outgoing
+    line = f"{outgoing.method} {outgoing.target} HTTP/1.1\r\n".encode()
+    return line + b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n"
 
 
 async def log_in(running: RunningGateway) -> dict[str, str]:

@@ -132,10 +132,15 @@ class RunningGateway:
         head = "\r\n".join([f"{method} {path} HTTP/1.1", "Host: gw", *headers]) + "\r\n\r\n"
         return await ask(self.port, head.encode("latin-1"), of=method)
 
+    def log_text(self) -> str:
+        """The access log so far, of all requests that have ended, as it stands in its file."""
+        if self.gateway.access_log is not None:
+            self.gateway.access_log.flush()
+        return (self.folder / "access.log").read_text()
+
     def log_lines(self) -> list[dict[str, object]]:
-        """The access log so far."""
-        text = (self.folder / "access.log").read_text()
-        return [json.loads(line) for line in text.splitlines()]
+        """The same, line by line."""
+        return [json.loads(line) for line in self.log_text().splitlines()]
 
 
 @asynccontextmanager

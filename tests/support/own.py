@@ -64,7 +64,7 @@ def assert_unsaid(
 
     What the simulator and aiohttp's client debug is not the gateway's.
     """
-    written = (running.folder / "access.log").read_text()
+    written = running.log_text()
     logged = "\n".join(logging.Formatter().format(record) for record in log)
     for text in (APP_SECRET, *filter(None, private)):
         assert text not in answer.raw_head.decode("latin-1")

@@ -1,0 +1,1 @@
+"""What is counted, in each process and over all of them."""

@@ -1,0 +1,125 @@
+"""What lives on after its request was let in: WebSockets and event streams, told here to end.
+
+It knows keys of sessions and whom to call; not what ends, nor why a session did.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+
+from gateway.clock import Clock
+from gateway.sessions.model import Session
+
+End = Callable[[str], None]
+"""Told `SESSION_ENDED` or `DRAINING`, perhaps one after the other; it never waits, never raises."""
+
+SESSION_ENDED = "session_ended"
+DRAINING = "draining"
+
+REMEMBERED = 10_000
+"""Ended sessions whose keys are kept, the newest, for what joins just after its session ended."""
+LOOK_AGAIN_S = 60.0
+"""How often an expiry is compared with the clock at the latest: a wall clock may be set, a machine
+may sleep, and event loops take no timer of centuries."""
+
+
+class LiveSessions:
+    """The registry of one process. Joining and leaving cost the same however many there are."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._members: dict[str | None, set[_Member]] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._is_draining = False
+
+    def join(self, session_key: str | None, end: End) -> Callable[[], None]:
+        """Have `end` called when this session ends or the gateway drains; return how to leave.
+
+        A None key is nobody's: only draining ends it. What has happened already is told at once:
+        a session may end while its request still waits for the service.
+        """
+        member = _Member(session_key, end)
+        self._members.setdefault(session_key, set()).add(member)
+        if session_key in self._ended:
+            end(SESSION_ENDED)
+        elif self._is_draining:
+            end(DRAINING)
+        return lambda: self._leave(member)
+
+    def follow(self, session: Session | None, end: End) -> Callable[[], None]:
+        """Join, and have `end` called at the session's own expiry too; return how to leave."""
+        if session is None:
+            return self.join(None, end)
+        expiry = _Expiry(self._clock, session.expires_at, end)
+        leave_registry = self.join(session.key, end)
+
+        def leave() -> None:
+            expiry.stop()
+            leave_registry()
+
+        return leave
+
+    def end(self, session_key: str) -> None:
+        """End all that lives of a session, and what joins it from now on: none lives again."""
+        self._ended[session_key] = None
+        if len(self._ended) > REMEMBERED:
+            self._ended.popitem(last=False)
+        for member in self._members.pop(session_key, ()):
+            member.end(SESSION_ENDED)
+
+    def keys(self) -> list[str]:
+        """The sessions that something lives of."""
+        return [key for key in self._members if key is not None]
+
+    def drain(self) -> None:
+        """Tell all there is that the gateway stops, and what joins from now on."""
+        self._is_draining = True
+        for member in [member for group in self._members.values() for member in group]:
+            member.end(DRAINING)
+
+    def _leave(self, member: "_Member") -> None:
+        group = self._members.get(member.key)
+        if group is not None:
+            group.discard(member)
+            if not group:
+                del self._members[member.key]
+
+
+class _Member:
+    """One that has joined; two are never the same."""
+
+    __slots__ = ("end", "key")
+
+    def __init__(self, key: str | None, end: End) -> None:
+        self.key = key
+        self.end = end
+
+
+class _Expiry:
+    """Calls `end` once a moment has come, by the gateway's clock."""
+
+    __slots__ = ("_clock", "_end", "_expires_at", "_timer")
+
+    def __init__(self, clock: Clock, expires_at: float, end: End) -> None:
+        self._clock = clock
+        self._expires_at = expires_at
+        self._end = end
+        self._timer: asyncio.TimerHandle | None = None
+        self._look()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        left_s = self._expires_at - self._clock()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(max(0.0, min(left_s, LOOK_AGAIN_S)), self._ring)
+
+    def _ring(self) -> None:
+        if self._clock() < self._expires_at:
+            self._look()
+        else:
+            self._timer = None
+            self._end(SESSION_ENDED)

@@ -1,0 +1,103 @@
+"""Whether what is cached may still be believed: how long ago the store was heard (design 5).
+
+It knows moments only: neither sessions nor stores. Two clocks, each where it is right: the wall
+clock that the hot path reads anyway, and a monotonic one, which no operator sets, behind it.
+
+| the store | a cached session |
+| --- | --- |
+| tells of endings, last heard within `TRUST_S` | is believed |
+| was not heard for longer, or the subscription was made anew since | is asked of the store |
+| a call of it failed | goes on until `grace` after it was last known to be good |
+"""
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass
+
+from gateway.clock import Clock
+
+TRUST_S = 0.9
+"""Silence after which nothing cached is believed: under the second that an ending may take."""
+
+
+@dataclass(slots=True, eq=False)
+class Stretch:
+    """A time in which no ending was missed; what was looked up in it is good while it lasts.
+
+    `heard_at` is monotonic: what belongs to this stretch was good then. `trusted_until` is a wall
+    clock's moment, for the hot path.
+    """
+
+    heard_at: float
+    trusted_until: float = -math.inf
+
+    def distrust(self) -> None:
+        self.trusted_until = -math.inf
+
+
+class Contact:
+    """The contact of one process with its store. `monotonic` counts seconds from anywhere."""
+
+    def __init__(self, clock: Clock, grace_s: float, monotonic: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._grace_s = grace_s
+        self._stretch: Stretch | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._is_away = False
+
+    @property
+    def is_following(self) -> bool:
+        """Whether endings are being told; they may have been silent for a while."""
+        return self._stretch is not None
+
+    def heard(self, age_s: float) -> bool:
+        """Every ending up to `age_s` ago is known. True: a stretch begins, some may be missed."""
+        self._is_away = False
+        is_new = self._stretch is None
+        heard_at = self._monotonic() - age_s
+        stretch = self._stretch = self._stretch or Stretch(heard_at)
+        stretch.heard_at = heard_at
+        left_s = TRUST_S - age_s
+        stretch.trusted_until = self._clock() + left_s
+        # The wall clock may be set back while nothing is heard: so the trust is also taken away.
+        self._stop_timer()
+        later = asyncio.get_running_loop().call_later
+        self._deadline = later(max(left_s, 0), stretch.distrust)
+        return is_new
+
+    def lost(self) -> None:
+        """Endings are not told any more; what was heard is believed until its time is over."""
+        self._stretch = None
+
+    def close(self) -> None:
+        """Believe nothing any more."""
+        self._stop_timer()
+        if self._stretch is not None:
+            self._stretch.distrust()
+        self.lost()
+
+    def reached(self) -> None:
+        """Note that the store has just answered a call."""
+        self._is_away = False
+
+    def failed(self) -> None:
+        """A call of the store has just failed."""
+        self._is_away = True
+
+    def stretch_of_a_lookup(self) -> Stretch:
+        """Return where a look-up that is asked now will belong; take it before asking."""
+        return self._stretch or Stretch(self._monotonic())
+
+    def goes_on(self, stretch: Stretch) -> bool:
+        """Whether the store is away, and what belongs there may go on without it."""
+        return self._is_away and self.is_in_grace(stretch)
+
+    def is_in_grace(self, stretch: Stretch) -> bool:
+        """Whether what belongs there was known to be good within `grace`."""
+        return self._monotonic() <= stretch.heard_at + self._grace_s
+
+    def _stop_timer(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()

@@ -1,0 +1,246 @@
+"""What lives on is told when its session ends or the gateway drains."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from gateway.proxy import live as live_module
+from gateway.proxy.live import DRAINING, REMEMBERED, SESSION_ENDED, LiveSessions
+from gateway.sessions.model import Session, Subject
+from tests.support.gateway import RunningGateway
+from tests.support.raw import RawClient, connect
+from tests.support.sessions import HandClock
+from tests.support.websocket import logged, until
+from tests.support.wire import Peer, Service, read_answer_head, read_exactly, read_rest
+
+KEY, OTHER = "k" * 43, "o" * 43
+
+
+def a_session(expires_at: float) -> Session:
+    """A session of somebody, which expires then."""
+    subject = Subject("wechat", "wx1", "user", "o1")
+    return Session(KEY, subject, "shop", "o1", None, None, 0.0, expires_at, 0.0)
+
+
+def registry() -> LiveSessions:
+    """A registry whose clock stands still."""
+    return LiveSessions(HandClock())
+
+
+def test_all_of_a_session_are_told_and_no_others() -> None:
+    """Each by its own callback, once."""
+    live, told = registry(), list[tuple[str, str]]()
+    for name, key in (("a", KEY), ("b", KEY), ("c", OTHER), ("d", None)):
+        live.join(key, lambda reason, name=name: told.append((name, reason)))  # type: ignore[misc] # a default binds the name
+    live.end(KEY)
+    live.end(KEY)
+    assert sorted(told) == [("a", SESSION_ENDED), ("b", SESSION_ENDED)]
+
+
+def test_who_left_is_not_told() -> None:
+    """Leaving twice, or after the end, does no harm."""
+    live, told = registry(), list[str]()
+    leave = live.join(KEY, told.append)
+    stay = live.join(KEY, told.append)
+    leave()
+    leave()
+    live.end(KEY)
+    stay()
+    live.drain()
+    assert told == [SESSION_ENDED]
+
+
+def test_who_joins_after_the_end_is_told_at_once() -> None:
+    """A session may end while its request waits for the service: its push is not lost."""
+    live, told = registry(), list[str]()
+    live.end(KEY)
+    live.join(KEY, told.append)
+    assert told == [SESSION_ENDED]
+    live.join(OTHER, told.append)
+    assert told == [SESSION_ENDED]
+
+
+def test_ended_keys_are_kept_up_to_a_bound() -> None:
+    """The oldest is forgotten first."""
+    live, told = registry(), list[str]()
+    for number in range(REMEMBERED + 1):
+        live.end(str(number))
+    live.join("0", told.append)
+    assert told == []
+    live.join("1", told.append)
+    live.join(str(REMEMBERED), told.append)
+    assert told == [SESSION_ENDED] * 2
+
+
+def test_draining_tells_all_and_who_comes_later() -> None:
+    """Also what belongs to nobody; a session may still end while the gateway drains."""
+    live, told = registry(), list[str]()
+    live.join(KEY, told.append)
+    live.join(None, told.append)
+    live.drain()
+    assert told == [DRAINING] * 2
+    live.join(OTHER, told.append)
+    live.end(KEY)
+    assert told[2:] == [DRAINING, SESSION_ENDED]
+
+
+def test_leaving_while_being_told_does_no_harm() -> None:
+    """One that ends at once leaves at once, and may take others along."""
+    live, told, leaves = registry(), list[str](), list[Callable[[], None]]()
+
+    def end(reason: str) -> None:
+        told.append(reason)
+        for leave in leaves:
+            leave()
+
+    leaves += [live.join(KEY, end) for _ in range(3)]
+    live.drain()
+    live.end(KEY)
+    assert told == [DRAINING] * 3
+
+
+def test_nothing_is_kept_of_who_left() -> None:
+    """The registry is as large as what lives."""
+    live = registry()
+    leaves = [live.join(key, lambda _: None) for key in (KEY, KEY, OTHER, None)]
+    assert live.keys() == [KEY, OTHER]
+    for leave in leaves[1:]:
+        leave()
+    assert live.keys() == [KEY]
+    leaves[0]()
+    assert not live._members
+
+
+async def test_a_session_s_expiry_is_told() -> None:
+    """By the gateway's clock, not the loop's."""
+    clock, told = HandClock(), list[str]()
+    live = LiveSessions(clock)
+    leave = live.follow(a_session(clock() + 0.02), told.append)
+    await asyncio.sleep(0.05)  # the loop's time has come, the clock's has not
+    assert told == []
+    clock.forward(1)
+    await until(lambda: len(told) >= 1)
+    assert told == [SESSION_ENDED]
+    leave()
+
+
+async def test_a_clock_that_is_set_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The expiry is compared with it now and then, however far it is; centuries do no harm."""
+    monkeypatch.setattr(live_module, "LOOK_AGAIN_S", 0.01)
+    clock, told = HandClock(), list[str]()
+    live = LiveSessions(clock)
+    leave = live.follow(a_session(clock() + 1e12), told.append)
+    await asyncio.sleep(0.03)  # it looks, and looks again
+    assert told == []
+    clock.forward(2e12)
+    await until(lambda: len(told) >= 1)
+    assert told == [SESSION_ENDED]
+    leave()
+
+
+async def test_one_that_follows_is_told_of_ends_and_draining() -> None:
+    """And a session that has expired already ends on the next turn."""
+    clock, told = HandClock(), list[str]()
+    live = LiveSessions(clock)
+    stay = live.follow(a_session(clock() + 1000), told.append)
+    live.drain()
+    live.end(KEY)
+    assert told == [DRAINING, SESSION_ENDED]
+    stay()
+    late = LiveSessions(clock)
+    leave = late.follow(a_session(clock() - 5), told.append)
+    await until(lambda: len(told) >= 3)
+    leave()
+
+
+async def test_after_leaving_nothing_rings() -> None:
+    """The timer goes with the one who left; nobody's tunnel has none."""
+    clock, told = HandClock(), list[str]()
+    live = LiveSessions(clock)
+    leave = live.follow(a_session(clock() + 0.01), told.append)
+    nobody = live.follow(None, told.append)
+    leave()
+    leave()
+    nobody()
+    clock.forward(5)
+    await asyncio.sleep(0.03)  # the timer would have rung
+    live.drain()
+    assert told == []
+
+
+# -- event streams --------------------------------------------------------------------------------
+
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+EVENT = b"8\r\ndata: 1\n\r\n"
+
+
+async def streaming(
+    gateway: RunningGateway, path: bytes, token: str, head: bytes = STREAM
+) -> tuple[RawClient, Peer]:
+    """A stream that has begun."""
+    service, client = Service(gateway.upstream), await connect(gateway.port)
+    field = b"X-Session-Token: " + token.encode()
+    await client.send(b"GET " + path + b" HTTP/1.1\r\nHost: gw\r\n" + field + b"\r\n\r\n")
+    peer = await service.accept()
+    await peer.head()
+    await peer.send(head + EVENT)
+    assert (await read_answer_head(client)).status == 200
+    assert await read_exactly(client, len(EVENT)) == EVENT
+    return client, peer
+
+
+async def test_an_event_stream_is_cut_off_with_its_session(running: RunningGateway) -> None:
+    """Never by a clean last chunk: the client shall not think it whole."""
+    token = await running.login()
+    client, peer = await streaming(running, b"/orders/events", token)
+    assert (await running.post("/logout", {}, f"X-Session-Token: {token}")).status == 204
+    assert await read_rest(client) == (b"", True)
+    assert await peer.rest() == b""
+    (line,) = await logged(running, "/orders/events")
+    assert (line["status"], line["error"]) == (200, "session_ended")
+    await client.close()
+
+
+async def test_an_event_stream_that_begins_after_its_session_ended(
+    running: RunningGateway,
+) -> None:
+    """The request was let in, and waited; its answer is cut off as it begins."""
+    token = await running.login()
+    service, client = Service(running.upstream), await connect(running.port)
+    field = b"X-Session-Token: " + token.encode()
+    await client.send(b"GET /orders/e HTTP/1.1\r\nHost: gw\r\n" + field + b"\r\n\r\n")
+    peer = await service.accept()
+    await peer.head()
+    assert (await running.post("/logout", {}, f"X-Session-Token: {token}")).status == 204
+    await peer.send(STREAM + EVENT)
+    assert EVENT not in (await read_rest(client))[0]
+    assert await peer.rest() == b""
+    await client.close()
+
+
+async def test_what_is_no_event_stream_of_that_session_goes_on(running: RunningGateway) -> None:
+    """Other answers come to their end as ever, and so do public streams."""
+    token = await running.login()
+    plain = STREAM.replace(b"event-stream", b"plain")
+    answers = [
+        await streaming(running, b"/orders/download", token, plain),
+        await streaming(running, b"/public/events", token),
+    ]
+    assert (await running.post("/logout", {}, f"X-Session-Token: {token}")).status == 204
+    for client, peer in answers:
+        await peer.send(EVENT + b"0\r\n\r\n")
+        assert await read_exactly(client, len(EVENT) + 5) == EVENT + b"0\r\n\r\n"
+        await client.close()
+
+
+async def test_draining_lets_an_event_stream_end_by_itself(running: RunningGateway) -> None:
+    """It is a request under way: it may be about to end, and has `shutdown` to do so."""
+    token = await running.login()
+    client, peer = await streaming(running, b"/orders/events", token)
+    draining = asyncio.create_task(running.gateway.listener.close())
+    await asyncio.sleep(0.1)  # as much as the drain does at once is done
+    await peer.send(EVENT + b"0\r\n\r\n")
+    assert await read_exactly(client, len(EVENT) + 5) == EVENT + b"0\r\n\r\n"
+    await draining
+    await client.close()

@@ -1,0 +1,213 @@
+"""What a process knows of sessions: when an answer from memory is as good as the store's."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.sessions.cache import Ages
+from gateway.sessions.lookups import DEAD_S
+from gateway.sessions.memory import CachePolicy, SessionMemory
+from gateway.sessions.upkeep import LastUses
+from tests.support.endings import HeldStore, until
+from tests.support.sessions import START_AT, HandClock, make_session
+
+SESSION = make_session(1)
+GRACE_S = 60.0
+AGES = Ages(lifetime_s=2000.0, idle_timeout_s=500.0, touch_after_s=10.0)
+
+
+class Parts:
+    """A memory over a real store; its feed is started by the test."""
+
+    def __init__(self, path: Path, clock: HandClock, size: int = 100) -> None:
+        self.clock = clock
+        self.steady = HandClock(0.0)
+        self.store = HeldStore(path, clock)
+        uses = LastUses()
+        policy = CachePolicy(size, GRACE_S)
+        self.memory = SessionMemory(self.store, clock, policy, AGES, uses, uses.note, self.steady)
+        self.ended: list[str] = []
+        self.memory.on_ended(self.ended.append)
+
+    async def use(self) -> None:
+        entry = await self.memory.find(SESSION.key, self.clock())
+        assert entry.session == SESSION
+        self.memory.use(entry, "token", START_AT, self.clock())
+
+    async def code(self) -> str:
+        with pytest.raises(GatewayError) as caught:
+            await self.use()
+        return caught.value.code
+
+
+@asynccontextmanager
+async def opened(parts: Parts) -> AsyncIterator[Parts]:
+    await parts.store.open()
+    await parts.store.create(SESSION, None, 10)
+    yield parts
+    await parts.memory.stop()
+    await parts.store.close()
+
+
+@pytest.fixture
+async def parts(tmp_path: Path, clock: HandClock) -> AsyncIterator[Parts]:
+    """A memory that is not following yet, and a session in its store."""
+    async with opened(Parts(tmp_path / "gateway.db", clock)) as parts:
+        yield parts
+
+
+@pytest.fixture
+async def following(parts: Parts) -> Parts:
+    """The same, following."""
+    parts.memory.start()
+    await until(lambda: parts.memory.is_following)
+    return parts
+
+
+async def test_the_store_is_asked_once(following: Parts) -> None:
+    """A session that is followed is asked for once; after that its token is enough."""
+    for _ in range(10):
+        await following.use()
+    assert following.memory.recall("token") == SESSION
+    assert following.store.asked == 1
+
+
+async def test_without_a_feed_each_use_is_asked(parts: Parts) -> None:
+    """Where endings are not told, memory is not trusted."""
+    for _ in range(3):
+        await parts.use()
+        assert parts.memory.recall("token") is None
+    assert parts.store.asked == 3
+
+
+async def test_off(tmp_path: Path, clock: HandClock) -> None:
+    """With a size of 0 each use is asked of the store."""
+    async with opened(Parts(tmp_path / "gateway.db", clock, 0)) as parts:
+        parts.memory.start()
+        await until(lambda: parts.memory.is_following)
+        await parts.use()
+        await parts.use()
+        assert parts.store.asked == 2
+        parts.store.is_away = True
+        assert await parts.code() == "store_unavailable"
+
+
+async def test_an_ending_made_here_counts_at_once(following: Parts) -> None:
+    """What was ended here is not waited for, and is told."""
+    await following.use()
+    await following.store.end(SESSION.key, "logout")
+    following.memory.ended(SESSION.key)
+    assert following.memory.recall("token") is None
+    assert following.ended == [SESSION.key]
+    assert await following.code() == "session_revoked"
+
+
+async def test_an_ending_made_elsewhere(following: Parts) -> None:
+    """What was ended by another is dropped and told when the store tells it."""
+    await following.use()
+    await following.store.end(SESSION.key, "logout")
+    await until(lambda: following.ended)
+    assert following.memory.recall("token") is None
+    assert await following.code() == "session_revoked"
+
+
+async def test_an_ending_that_was_missed(parts: Parts) -> None:
+    """What is found to have ended when it is asked for is told as well."""
+    await parts.use()
+    await parts.store.end(SESSION.key, "logout")
+    assert await parts.code() == "session_revoked"
+    assert parts.ended == [SESSION.key]
+    assert await parts.code() == "session_revoked"
+    assert parts.ended == [SESSION.key]
+
+
+async def test_what_is_open_is_asked_for(parts: Parts) -> None:
+    """A session that is open without being used, and whose ending was missed, is found out."""
+    await parts.use()
+    await parts.store.end(SESSION.key, "logout")
+    parts.memory.watch(lambda: [SESSION.key])
+    parts.memory.watch(list)
+    parts.memory.start()
+    await until(lambda: parts.ended)
+    assert parts.ended == [SESSION.key]
+
+
+async def test_doubt(following: Parts) -> None:
+    """A session in doubt is asked for, and lives on if it lives."""
+    await following.use()
+    following.memory.doubt(SESSION.key)
+    assert following.memory.recall("token") is None
+    assert following.ended == []
+    await following.use()
+    assert following.store.asked == 2
+
+
+async def test_unused_too_long(following: Parts) -> None:
+    """Perhaps it was used elsewhere: the store is asked, but not for every request."""
+    await following.use()
+    following.clock.forward(501)
+    assert following.memory.recall("token") is None
+    for _ in range(10):
+        assert await following.code() == "session_expired"
+    assert following.store.asked == 2
+    await following.store.touch({SESSION.key: following.clock() - 1})
+    following.steady.forward(DEAD_S)
+    entry = await following.memory.find(SESSION.key, following.clock())
+    assert entry.last_used_at == following.clock() - 1
+
+
+async def test_expired(parts: Parts) -> None:
+    """A session past its end is refused, though the store still has it."""
+    parts.clock.forward(1001)
+    assert await parts.code() == "session_expired"
+
+
+async def test_the_store_is_away(parts: Parts) -> None:
+    """What is known goes on for `grace`, first by a question that fails, then without any."""
+    await parts.use()
+    parts.store.is_away = True
+    await parts.use()
+    assert parts.store.asked == 2
+    parts.steady.forward(GRACE_S)
+    assert parts.memory.recall("token") == SESSION
+    await parts.use()
+    assert parts.store.asked == 2
+    parts.steady.forward(1)
+    assert parts.memory.recall("token") is None
+    assert await parts.code() == "store_unavailable"
+
+
+async def test_grace_is_for_what_is_good(parts: Parts) -> None:
+    """While the store is away nobody is logged out: what is unknown or doubtful has to wait."""
+    parts.store.is_away = True
+    assert await parts.code() == "store_unavailable", "unknown"
+    parts.store.is_away = False
+    await parts.use()
+    parts.store.is_away = True
+    parts.clock.forward(501)
+    assert await parts.code() == "store_unavailable", "unused too long, as far as known here"
+
+
+async def test_no_grace_for_what_ended_meanwhile(parts: Parts) -> None:
+    """An ending that was told while the store did not answer is not overlooked."""
+    await parts.use()
+    entry = await parts.memory.find(SESSION.key, parts.clock())
+    parts.memory.ended(SESSION.key)
+    assert not parts.memory._may_go_on(entry)
+
+
+async def test_the_store_returns(parts: Parts) -> None:
+    """After grace everything is asked for again, and is good again."""
+    await parts.use()
+    parts.store.is_away = True
+    await parts.use()
+    parts.store.is_away = False
+    parts.memory.start()
+    await until(lambda: parts.memory.is_following)
+    assert parts.memory.recall("token") is None
+    await parts.use()
+    assert parts.memory.recall("token") == SESSION
+    assert parts.store.asked == 3
