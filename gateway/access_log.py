@@ -20,7 +20,7 @@ from pathlib import Path
 from gateway.observe import Format, Visit, as_json, as_text
 
 logger = logging.getLogger(__name__)
-GATHER_S = 0.01
+GATHER_S = 0.02
 """How long lines are gathered before they are written together."""
 MAX_LINES = 65_536
 """Lines that wait; what comes after them is lost, and counted."""

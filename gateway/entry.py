@@ -201,24 +201,28 @@ class Entry:
 
     def visit(self, admitted: Admitted, grant: Grant, began_s: float) -> Visit:
         """Begin the record of a request that was granted before it was known here."""
-        visit = Visit(
+        session = grant.session
+        return Visit(
             self._parts.clock(),
             began_s,
             admitted.request_id,
             admitted.method,
             admitted.target.raw,
             grant.route.name,
+            admitted.client.address or "-",
+            grant.route.upstream,
+            None if session is None else session.subject.platform,
+            None if session is None else session.app,
+            None if session is None else session.trace,
         )
-        visit.client = admitted.client.address or "-"
-        _note_grant(visit, grant)
-        return visit
 
     def record(self, visit: Visit) -> None:
         """Count and log a request that has ended."""
         visit.ended_s = perf_counter()  # the loop's own time stands still within a turn
-        self._parts.counts.record(visit)
-        if self._parts.log is not None:
-            self._parts.log.write(visit)
+        parts = self._parts
+        parts.counts.record(visit)
+        if parts.log is not None:
+            parts.log.write(visit)
 
 
 def _note_grant(visit: Visit, grant: Grant) -> None:

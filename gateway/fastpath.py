@@ -62,7 +62,7 @@ class FastPath:
         admitted = client.recollection.read(data, parts.new_request_id, parts.limits)
         if admitted is None:
             return None
-        return self._try(_Source(client, None, EMPTY_PAYLOAD, data), admitted, began_s)
+        return self._launch(_Source(client, None, EMPTY_PAYLOAD, data), admitted, began_s)
 
     def begin(
         self, client: Client, message: RawRequestMessage, body: StreamReader, data: bytes
@@ -90,35 +90,33 @@ class FastPath:
             return None
         if admitted.expects_continue:
             return None
-        flight = self._try(_Source(client, message, body, data), admitted, began_s)
+        flight = self._launch(_Source(client, message, body, data), admitted, began_s)
         if flight is not None and body is EMPTY_PAYLOAD:
             client.recollection.keep(data, admitted)
         return flight
 
-    def _try(self, source: _Source, admitted: Admitted, began_s: float) -> "Flight | None":
+    def _launch(self, source: _Source, admitted: Admitted, began_s: float) -> "Flight | None":
+        """Decide and send, or find out that this needs a task. Nothing fails once it is sent."""
+        parts = self._parts
         try:
-            flight = self._launch(source, admitted, began_s)
+            if parts.endpoints.find(admitted.host, admitted.target) is not None:
+                return None
+            route = parts.access.match(admitted)
+            grant = None if route.upstream is None else parts.access.recall(admitted, route)
+            if grant is None:
+                return None
+            visit = self._entry.visit(admitted, grant, began_s)
+            launched = parts.proxy.launch(admitted, grant, source.body)
         except Exception:  # noqa: BLE001 - `entry` comes to the same, and says so
             return None
-        if flight is not None:
-            self._flights[flight] = None
-            if self._sweeper is None:
-                self._schedule_sweep()
-        return flight
-
-    def _launch(self, source: _Source, admitted: Admitted, began_s: float) -> "Flight | None":
-        parts = self._parts
-        if parts.endpoints.find(admitted.host, admitted.target) is not None:
-            return None
-        route = parts.access.match(admitted)
-        grant = None if route.upstream is None else parts.access.recall(admitted, route)
-        if grant is None:
-            return None
-        visit = self._entry.visit(admitted, grant, began_s)
-        launched = parts.proxy.launch(admitted, grant, source.body)
         if launched is None:
             return None
-        return Flight(self, source, admitted, grant, launched, visit)
+        flight = Flight(self, source, admitted, grant, launched, visit)
+        launched.connection.on_news = flight.on_news
+        self._flights[flight] = None
+        if self._sweeper is None:
+            self._schedule_sweep()
+        return flight
 
     # -- the end of a flight --------------------------------------------------------------------
 
@@ -190,10 +188,7 @@ class Flight:
     is_handed_over: bool = False
     is_written: bool = False
 
-    def __post_init__(self) -> None:
-        self.launched.connection.on_news = self._on_news
-
-    def _on_news(self) -> None:
+    def on_news(self) -> None:
         """Land when the answer is whole; wait for the rest of a small one; else hand over."""
         connection = self.launched.connection
         if connection.is_complete:

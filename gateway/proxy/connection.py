@@ -78,15 +78,6 @@ class UpstreamConnection(TargetSocket):
             pass_on(self.early.pop(0))
 
     @property
-    def is_usable(self) -> bool:
-        """Whether another exchange may begin: open, in step, nothing left over on either way."""
-        transport = self._transport
-        if self._is_broken or transport is None or self._inbox.chunks:
-            return False
-        is_over = self.is_complete or self._method is None
-        return is_over and not (transport.is_closing() or transport.get_write_buffer_size())
-
-    @property
     def is_broken(self) -> bool:
         """Whether it ended, or fell out of step: what can happen to one that is idle."""
         return self._is_broken
@@ -115,9 +106,16 @@ class UpstreamConnection(TargetSocket):
             raise self._failure
         return None
 
-    def finish(self) -> None:
-        """End the exchange after a complete answer; the connection may be used again."""
+    def end(self) -> bool:
+        """End the exchange; False: the connection is out of step, or has ended too."""
+        transport = self._transport
+        is_over = self.is_complete or self._method is None
+        if self._is_broken or transport is None or self._inbox.chunks or not is_over:
+            return False
+        if transport.is_closing() or transport.get_write_buffer_size():
+            return False
         self._method = None
+        return True
 
     def abort(self) -> None:
         """Close at once; nothing half-read is kept."""

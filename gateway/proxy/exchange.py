@@ -99,7 +99,8 @@ class Proxy:
         pool = upstream.choose_calmly()
         if pool is None:
             return None
-        head = self._build_head(admitted, grant, upstream, pool)
+        host = None if upstream.sends_client_host else pool.address.authority
+        head = build_request(admitted, grant, self._cookie_name, host)
         connection = pool.take()
         if connection is None:
             return None

@@ -47,9 +47,12 @@ def build_request(
     query = "" if target.query is None else f"?{target.query}"
     host = upstream_host or request.host_field
     first = f"{request.method} {path}{query} HTTP/1.1\r\nHost: {host}\r\n"
-    identity = "" if grant.session is None else identity_lines(grant.session)
-    last = f"{_framing(request)}{_forwarded(request, prefix)}{identity}\r\n"
-    lines = lines_to_service(request.found, cookie_name)
+    session = grant.session
+    identity = "" if session is None else session.identity or identity_lines(session)
+    framing = _framing(request) if request.is_framed else ""
+    last = f"{framing}{_forwarded(request, prefix)}{identity}\r\n"
+    found = request.found
+    lines = found.lines if cookie_name is None else lines_to_service(found, cookie_name)
     return b"%b%b%b" % (first.encode("ascii"), lines, last.encode("ascii"))
 
 
@@ -99,7 +102,7 @@ def build_answer(
 
     `connection` is the finished Connection line or nothing; `is_chunked` says how we frame it.
     """
-    framing = b""
+    found, framing = answer.found, b""
     if is_chunked:
         framing = b"Transfer-Encoding: chunked\r\n"
     elif answer.length is not None and answer.status not in _LENGTHLESS:
@@ -107,7 +110,7 @@ def build_answer(
     return b"HTTP/1.1 %d %b\r\n%b%bX-Request-Id: %b\r\n%b\r\n" % (
         answer.status,
         answer.reason,
-        lines_to_client(answer.found, cookie_name),
+        found.lines if cookie_name is None else lines_to_client(found, cookie_name),
         framing,
         request_id.encode("ascii"),
         connection,

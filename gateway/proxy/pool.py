@@ -121,8 +121,7 @@ class Pool:
     def release(self, connection: UpstreamConnection) -> None:
         """Give a connection back; one that is not in step is closed."""
         self._in_use.discard(connection)
-        if connection.is_usable:
-            connection.finish()
+        if connection.end():
             connection.idle_since_s = self._ticks()
             self._idle.append(connection)
             if self._sweeper is None:

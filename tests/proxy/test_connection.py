@@ -287,7 +287,7 @@ async def test_an_answer_until_close_that_we_cut_is_not_whole() -> None:
 async def test_a_connection_lost_before_its_exchange_fails_at_once() -> None:
     """Beginning on a connection that is gone raises; nothing was sent, so it may be repeated."""
     connection = UpstreamConnection(asyncio.get_running_loop())
-    assert not connection.is_usable
+    assert not connection.end()
     connection.begin("POST")
     connection.write(b"POST / HTTP/1.1\r\n\r\n")
     with pytest.raises(GatewayError, match="upstream_error"):
