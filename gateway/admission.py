@@ -43,7 +43,7 @@ class RawRequest(NamedTuple):
 class Admitted(NamedTuple):
     """A request that may be routed.
 
-    `found` is what a pass over `fields` found. `host` is for matching, `host_field` as the client
+    `found` is what a pass over its fields found. `host` is for matching, `host_field` as the client
     wrote it. `content_length` is None without the header. `is_websocket` asks for an upgrade to
     it; no other upgrade is ever kept.
     """
@@ -51,7 +51,6 @@ class Admitted(NamedTuple):
     method: str
     target: Target
     version: tuple[int, int]
-    fields: tuple[Field, ...]
     found: Survey
     client: Client
     request_id: str
@@ -108,7 +107,6 @@ def admit(raw: RawRequest, request_id: str, trust: Trust, limits: AdmissionLimit
         raw.method,
         parse(_origin_form(raw.target, host), limits.target_bytes),
         raw.version,
-        raw.fields,
         found,
         client,
         client.request_id or request_id,

@@ -92,7 +92,7 @@ class FastPath:
             return None
         flight = self._launch(_Source(client, message, body, data), admitted, began_s)
         if flight is not None and body is EMPTY_PAYLOAD:
-            client.recollection.keep(data, admitted)
+            client.recollection.keep(data, admitted, len(message.raw_headers))
         return flight
 
     def _launch(self, source: _Source, admitted: Admitted, began_s: float) -> "Flight | None":

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from gateway.admission import AdmissionLimits, Admitted
 from gateway.errors import GatewayError
-from gateway.headers import Field, Kind
-from gateway.survey import TOKEN_PREFIX, Survey, is_plain_bearer
+from gateway.headers import Kind
+from gateway.survey import TOKEN_PREFIX, Survey
 from gateway.target import parse
 
 MAX_BYTES = 4096
@@ -23,62 +23,69 @@ _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 # No character here means anything to a parser of HTTP (RFC 3986 2.3, 3.4; no `#`, no space).
 _TARGET_BYTES = _LETTERS + b"-._~/?%&=+,:@!$'()*;"
 _TOKEN_BYTES = _LETTERS + b"-._"
-_AUTHORIZATION = Kind.AUTHORIZATION
-_PREFIX = TOKEN_PREFIX
-_SCHEME_BYTES = len(b"Bearer ")
 
 
 class Recollection:
     """The last simple request of one connection, cut where the next may differ."""
 
-    __slots__ = ("_admitted", "_after", "_bearer_at", "_before", "_misses", "_start")
+    __slots__ = (
+        "_admitted",
+        "_after",
+        "_after_bytes",
+        "_before",
+        "_before_bytes",
+        "_has_token",
+        "_misses",
+        "_start",
+        "_start_bytes",
+    )
 
     def __init__(self) -> None:
         self._admitted: Admitted | None = None
         self._start = self._before = self._after = b""
-        self._bearer_at = -1  # which field holds the token
+        self._start_bytes = self._before_bytes = self._after_bytes = 0
+        self._has_token = False
         self._misses = 0
 
-    def keep(self, data: bytes, admitted: Admitted) -> None:
-        """Remember a request that was parsed from exactly these bytes."""
+    def keep(self, data: bytes, admitted: Admitted, field_count: int) -> None:
+        """Remember a request that was parsed from exactly these bytes into so many fields."""
         self._admitted = None
         self._misses += 1
-        if self._misses > MAX_MISSES or not _is_simple(data, admitted):
+        if self._misses > MAX_MISSES or not _is_simple(data, admitted, field_count):
             return
-        self._start = admitted.method.encode("ascii") + b" "
+        start = admitted.method.encode("ascii") + b" "
         end = data.find(_END_OF_LINE)
-        bearers = admitted.found.special.get(_AUTHORIZATION, [])
-        if not bearers:
-            self._before, self._after, self._bearer_at = data[end:], b"", -1
-        elif len(bearers) == 1 and is_plain_bearer(bearers[0]) and data.count(bearers[0]) == 1:
-            at = data.find(bearers[0])
-            self._before, self._after = data[end : at + _SCHEME_BYTES], data[at + len(bearers[0]) :]
-            self._bearer_at = [value for _, value in admitted.fields].index(bearers[0])
-        else:
-            return
-        if data.startswith(self._start) and end > 0:
-            self._admitted = admitted
+        before, after = data[end:], b""
+        bearer = admitted.found.bearer
+        if bearer is not None:
+            before, _, after = before.partition(bearer)
+        is_one_token = bearer is None or bearer not in after
+        if end > 0 and data.startswith(start) and is_one_token and not _has_other_token(admitted):
+            self._admitted, self._has_token = admitted, bearer is not None
+            self._start, self._before, self._after = start, before, after
+            self._start_bytes, self._before_bytes = len(start), len(before)
+            self._after_bytes = len(after)
 
     def read(
         self, data: bytes, new_request_id: Callable[[], str], limits: AdmissionLimits
     ) -> Admitted | None:
         """Read a whole head that is the same again; None: parse it."""
         last = self._admitted
-        if last is None or len(data) > MAX_BYTES:
+        if last is None:
             return None
         end = data.find(_END_OF_LINE)
         if not (data.startswith(self._before, end) and data.endswith(self._after)):
             return None
-        target = data[len(self._start) : end]
-        token = data[end + len(self._before) : len(data) - len(self._after)]
-        if not self._is_the_same(data, target, token):
+        at, stop = end + self._before_bytes, len(data) - self._after_bytes
+        target, token = data[self._start_bytes : end], data[at:stop]
+        if at > stop or not self._is_the_same(data, target, token):
             return None
         try:
             parsed = parse(target.decode("ascii"), limits.target_bytes)
         except GatewayError:
             return None  # who parses it comes to the same, and says so
-        fields, found = self._with_token(last, token)
-        if found.size_bytes > limits.headers_bytes:
+        found = _with_token(last.found, token) if self._has_token else last.found
+        if found.size_bytes > limits.headers_bytes or stop > MAX_BYTES:
             return None
         self._misses = 0
         request_id = last.client.request_id or new_request_id()
@@ -87,7 +94,6 @@ class Recollection:
             last.method,
             parsed,
             last.version,
-            fields,
             found,
             last.client,
             request_id,
@@ -100,36 +106,30 @@ class Recollection:
         )
 
     def _is_the_same(self, data: bytes, target: bytes, token: bytes) -> bool:
-        """Tell whether these bytes are exactly: start, target, before, token, after."""
+        """Tell whether start, target and token are what they may be; the rest has been compared."""
         if target.translate(None, _TARGET_BYTES) or token.translate(None, _TOKEN_BYTES):
             return False
-        size_bytes = len(self._start) + len(target) + len(self._before) + len(token)
-        return (
-            size_bytes + len(self._after) == len(data)
-            and data.startswith(self._start)
-            and target.startswith(b"/")
-            and (token.startswith(_PREFIX) if self._bearer_at >= 0 else not token)
-        )
-
-    def _with_token(self, last: Admitted, token: bytes) -> tuple[tuple[Field, ...], Survey]:
-        """Put another token in place of the last one."""
-        at, found = self._bearer_at, last.found
-        if at < 0:
-            return last.fields, found
-        name, replaced = last.fields[at]
-        value = b"Bearer " + token
-        fields = (*last.fields[:at], (name, value), *last.fields[at + 1 :])
-        size_bytes = found.size_bytes + len(value) - len(replaced)
-        special = {**found.special, _AUTHORIZATION: [value]}
-        return fields, Survey(size_bytes, found.copied, found.lines, special)
+        is_token_good = token.startswith(TOKEN_PREFIX) if self._has_token else not token
+        return is_token_good and data.startswith(self._start) and target.startswith(b"/")
 
 
-def _is_simple(data: bytes, admitted: Admitted) -> bool:
+def _with_token(found: Survey, token: bytes) -> Survey:
+    """Put another token in place of the last one."""
+    size_bytes = found.size_bytes + len(token) - len(found.bearer or b"")
+    return Survey(size_bytes, found.copied, found.lines, found.special, token)
+
+
+def _has_other_token(admitted: Admitted) -> bool:
+    """Whether there is an `Authorization` beside the plain one; it may hold anything."""
+    return Kind.AUTHORIZATION in admitted.found.special
+
+
+def _is_simple(data: bytes, admitted: Admitted, field_count: int) -> bool:
     """Whether nothing but the target and the token can matter: one head, no body, no upgrade."""
     is_plain = not (admitted.has_body or admitted.expects_continue or admitted.is_websocket)
     is_one_head = (
         data.find(_END_OF_HEAD) == len(data) - len(_END_OF_HEAD) and len(data) <= MAX_BYTES
     )
     # Of a head that came in pieces these may be the last, and look like a head of their own.
-    is_whole = data.count(b"\r\n") == len(admitted.fields) + 2
+    is_whole = data.count(b"\r\n") == field_count + 2
     return is_plain and is_one_head and is_whole and admitted.content_length is None

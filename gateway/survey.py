@@ -12,6 +12,7 @@ from gateway.headers import END_TO_END, IN_ANSWER, IN_REQUEST, Field, Kind, opti
 
 TOKEN_PREFIX = b"gw1."
 _PLAIN_BEARER = b"Bearer " + TOKEN_PREFIX
+SCHEME_BYTES = len(b"Bearer ")
 _TOKEN = re.compile(rb"(?:^|[ \t,=\"])%b" % re.escape(TOKEN_PREFIX))
 # Looked up once: an attribute of an Enum costs as much as a whole step of the pass.
 _COPIED, _DROPPED = Kind.COPIED, Kind.DROPPED
@@ -24,13 +25,15 @@ class Survey(NamedTuple):
 
     `size_bytes` counts names, values and separators. `copied` may go on as it is, in order.
     `lines` are the same as header lines. `special` holds the values of names that mean something
-    to us, in order, by kind.
+    to us, in order, by kind; less one `Authorization` that carries our token as nearly all clients
+    write it: its token is `bearer`.
     """
 
     size_bytes: int
     copied: list[Field]
     lines: bytes
     special: dict[Kind, list[bytes]]
+    bearer: bytes | None = None
 
     def values(self, kind: Kind) -> list[bytes]:
         """List the values of one kind, in order."""
@@ -45,19 +48,22 @@ def survey_request(fields: Iterable[Field]) -> Survey:
     size_bytes = 0
     copied: list[Field] = []
     special: dict[Kind, list[bytes]] = {}
+    bearer: bytes | None = None
     for field in fields:
         name, value = field
         size_bytes += len(name) + len(value) + 4
         kind = IN_REQUEST[name]
         if kind is _COPIED:
             copied.append(field)
+        elif kind is _AUTHORIZATION and bearer is None and _is_plain_bearer(value):
+            bearer = value[SCHEME_BYTES:]
         elif kind is not _DROPPED:
             special.setdefault(kind, []).append(value)
             if kind is _COOKIE or (kind is _AUTHORIZATION and not _holds_token(value)):
                 copied.append(field)
     if _CONNECTION in special:
         copied = _without_named(copied, special[_CONNECTION])
-    return Survey(size_bytes, copied, join_fields(copied), special)
+    return Survey(size_bytes, copied, join_fields(copied), special, bearer)
 
 
 def survey_answer(fields: Iterable[Field]) -> Survey:
@@ -121,14 +127,12 @@ def read_token(found: Survey, cookie_name: str | None) -> str | None:
     header or cookie holds none: clients send it before they have logged in.
     Raises: GatewayError token_conflict when two differ; session_invalid for one outside ASCII.
     """
-    special = found.special
-    if cookie_name is None and _TOKEN_FIELD not in special:
-        bearers = special.get(_AUTHORIZATION)
-        if bearers is None:
-            return None
-        if len(bearers) == 1 and is_plain_bearer(bearers[0]):
-            return bearers[0][7:].decode("ascii")
+    special, bearer = found.special, found.bearer
+    if cookie_name is None and not (_TOKEN_FIELD in special or _AUTHORIZATION in special):
+        return None if bearer is None else bearer.decode("ascii")
     tokens: list[bytes] = list(special.get(_TOKEN_FIELD, ()))
+    if bearer is not None:
+        tokens.append(bearer)
     for value in special.get(_AUTHORIZATION, ()):
         tokens += _bearer(value)
     if cookie_name is not None:
@@ -145,10 +149,10 @@ def read_token(found: Survey, cookie_name: str | None) -> str | None:
     return tokens[0].decode("ascii")
 
 
-def is_plain_bearer(value: bytes) -> bool:
+def _is_plain_bearer(value: bytes) -> bool:
     """Tell whether our token is carried as nearly all clients do: no odd case, no odd space."""
     is_bearer = value.startswith(_PLAIN_BEARER) and value.isascii()
-    return is_bearer and value.find(b" ", 7) < 0 and value.find(b"\t", 7) < 0
+    return is_bearer and value.find(b" ", SCHEME_BYTES) < 0 and b"\t" not in value
 
 
 def _bearer(value: bytes) -> list[bytes]:

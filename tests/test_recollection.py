@@ -61,8 +61,13 @@ def recollection_of(data: bytes, loop: asyncio.AbstractEventLoop) -> Recollectio
     made = Recollection()
     admitted = parsed(data, loop)
     assert admitted is not None
-    made.keep(data, admitted)
+    made.keep(data, admitted, fields_in(data))
     return made
+
+
+def fields_in(data: bytes) -> int:
+    """How many fields a whole head has."""
+    return data.strip(b"\r\n").count(b"\r\n")
 
 
 def read(recollection: Recollection, data: bytes) -> Admitted | None:
@@ -186,7 +191,8 @@ def test_what_is_not_simple_is_not_remembered(data: bytes, why: str) -> None:
     loop.close()
     raw = RawRequest(message.method, message.path, message.version, message.raw_headers, PEER)
     recollection = Recollection()
-    recollection.keep(data, admit(raw, REQUEST_ID, TRUST, AdmissionLimits()))
+    admitted = admit(raw, REQUEST_ID, TRUST, AdmissionLimits())
+    recollection.keep(data, admitted, len(message.raw_headers))
     assert recollection.read(data, lambda: REQUEST_ID, AdmissionLimits()) is None, why
 
 
@@ -207,7 +213,7 @@ def test_the_last_piece_of_a_head_is_no_head(
     admitted = parsed(first + last, loop)
     assert admitted is not None
     recollection = Recollection()
-    recollection.keep(last, admitted)
+    recollection.keep(last, admitted, fields_in(first + last))
     assert read(recollection, last) is None
 
 
@@ -255,7 +261,7 @@ def test_a_connection_of_many_clients_is_not_tried_for_ever(
         data = head(b"/a", b"X-Number: %d\r\n" % number)
         admitted = parsed(data, loop)
         assert admitted is not None
-        recollection.keep(data, admitted)
+        recollection.keep(data, admitted, fields_in(data))
         is_known = recollection.read(data, lambda: REQUEST_ID, LIMITS) is not None
         assert is_known, "it was not given up, since each was known once"
     stranger = Recollection()
@@ -263,7 +269,7 @@ def test_a_connection_of_many_clients_is_not_tried_for_ever(
         data = head(b"/a", b"X-Number: %d\r\n" % number)
         admitted = parsed(data, loop)
         assert admitted is not None
-        stranger.keep(data, admitted)
+        stranger.keep(data, admitted, fields_in(data))
     assert stranger.read(data, lambda: REQUEST_ID, LIMITS) is None
 
 
@@ -331,4 +337,4 @@ def test_what_is_known_again_is_what_it_would_have_been(
         known = read(recollection, data)
         assert known is None or known == expected
         if known is None and expected is not None:
-            recollection.keep(data[cut:] if cut < 0 else data, expected)
+            recollection.keep(data[cut:] if cut < 0 else data, expected, fields_in(data))

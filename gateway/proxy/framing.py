@@ -61,8 +61,8 @@ def read_framing(status: int, found: Survey) -> tuple[int | None, bool]:
 
     Raises: GatewayError upstream_error when the length has two meanings, or one we do not know.
     """
-    codings = found.special.get(_CODING, _NONE)
-    lengths = found.special.get(_LENGTH, _NONE)
+    special = found.special
+    codings, lengths = special.get(_CODING, _NONE), special.get(_LENGTH, _NONE)
     if len(codings) > 1 or len(lengths) > 1 or (codings and lengths):
         raise GatewayError("upstream_error", "the service's framing is ambiguous")
     if codings and codings[0].strip().lower() != b"chunked":

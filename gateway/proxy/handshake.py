@@ -5,6 +5,7 @@ It decides nothing about who may ask; that is done before anything is sent.
 
 import base64
 import hashlib
+from collections.abc import Sequence
 
 from gateway.admission import Admitted
 from gateway.errors import GatewayError
@@ -19,7 +20,7 @@ def check_handshake(request: Admitted, answer: AnswerHead) -> None:
 
     Raises: GatewayError upstream_error, when nothing, or something else, was asked.
     """
-    asked, given = request.fields, answer.fields
+    asked, given = request.found.copied, answer.fields
     is_good = (
         request.is_websocket
         and _switches(given)
@@ -31,12 +32,12 @@ def check_handshake(request: Admitted, answer: AnswerHead) -> None:
         raise GatewayError("upstream_error", "the service switched to what was not asked")
 
 
-def _switches(given: list[Field]) -> bool:
+def _switches(given: Sequence[Field]) -> bool:
     upgrades = [value.lower() for value in values(given, b"upgrade")]
     return upgrades == [b"websocket"] and b"upgrade" in connection_tokens(given)
 
 
-def _accepts(asked: tuple[Field, ...], given: list[Field]) -> bool:
+def _accepts(asked: Sequence[Field], given: Sequence[Field]) -> bool:
     """Whether the answer is to this very key."""
     keys = values(asked, b"sec-websocket-key")
     if len(keys) != 1:
@@ -45,14 +46,14 @@ def _accepts(asked: tuple[Field, ...], given: list[Field]) -> bool:
     return values(given, b"sec-websocket-accept") == [base64.b64encode(digest)]
 
 
-def _chooses(asked: tuple[Field, ...], given: list[Field]) -> bool:
+def _chooses(asked: Sequence[Field], given: Sequence[Field]) -> bool:
     """Whether no sub-protocol was chosen, or one of those offered."""
     chosen = values(given, b"sec-websocket-protocol")
     offered = _listed(asked, b"sec-websocket-protocol")
     return not chosen or (len(chosen) == 1 and chosen[0] in offered)
 
 
-def _extends(asked: tuple[Field, ...], given: list[Field]) -> bool:
+def _extends(asked: Sequence[Field], given: Sequence[Field]) -> bool:
     """Whether all extensions in use were offered; their parameters are the two ends' own."""
     name = b"sec-websocket-extensions"
     return _names(_listed(given, name)) <= _names(_listed(asked, name))
@@ -62,7 +63,7 @@ def _names(extensions: list[bytes]) -> set[bytes]:
     return {each.partition(b";")[0].strip() for each in extensions}
 
 
-def _listed(fields: tuple[Field, ...] | list[Field], name: bytes) -> list[bytes]:
+def _listed(fields: Sequence[Field], name: bytes) -> list[bytes]:
     """The members of a comma-separated header, over all its lines; empty ones do not count."""
     members = [each.strip() for value in values(fields, name) for each in value.split(b",")]
     return [each for each in members if each]
