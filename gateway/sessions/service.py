@@ -25,8 +25,9 @@ from gateway.sessions.store import (
 from gateway.sessions.token import TokenSigner, is_session_key, new_session_id, session_key_of
 from gateway.sessions.upkeep import INTERVAL_S, LastUses, Upkeep
 
-_TOUCH_AFTER_S = 60.0
-"""A last use younger than this is not written again."""
+_TOUCH_AFTER_S = 600.0
+"""A last use younger than this is not written again: of many sessions in use at once, each costs
+the store a write so often."""
 _TOUCHES_PER_IDLE = 10
 """A short idle time-out is measured finer: at least this often within it."""
 

@@ -300,10 +300,12 @@ async def test_last_use_is_written_later(sqlite_store: SqliteStore, clock: HandC
 @pytest.mark.parametrize(
     ("idle_timeout_s", "age_s", "is_noted", "reason"),
     [
-        (7 * DAY_S, 59, False, "younger than a minute"),
-        (7 * DAY_S, 60, True, "a minute old"),
-        (None, 59, False, "the same without an idle time-out"),
-        (None, 60, True, "the same without an idle time-out"),
+        (7 * DAY_S, 599, False, "younger than ten minutes"),
+        (7 * DAY_S, 600, True, "ten minutes old"),
+        (None, 599, False, "the same without an idle time-out"),
+        (None, 600, True, "the same without an idle time-out"),
+        (3600, 359, False, "a shorter time-out, measured in tenths"),
+        (3600, 360, True, "a shorter time-out, measured in tenths"),
         (100, 9, False, "a short time-out, measured in tenths"),
         (100, 10, True, "a short time-out, measured in tenths"),
     ],
