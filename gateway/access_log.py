@@ -13,7 +13,6 @@ import stat
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -22,6 +21,8 @@ from gateway.observe import Format, Visit, as_json, as_text
 logger = logging.getLogger(__name__)
 GATHER_S = 0.02
 """How long lines are gathered before they are written together."""
+MANY = 64
+"""Visits that wait until their lines are built together."""
 MAX_LINES = 65_536
 """Lines that wait; what comes after them is lost, and counted."""
 CLOSE_S = 2.0
@@ -36,8 +37,9 @@ _NOBODY = "nobody takes them"
 class AccessLog:
     """Lines of visits, written by a thread to a file descriptor; close it to write the last.
 
-    The lines are also built there, many in a row: one at a time, each would find the processor's
-    caches cold. `is_terminal` takes colours.
+    Lines are built many in a row: one at a time, each would find the processor's caches cold. The
+    thread builds few of them, since it keeps the interpreter to itself meanwhile. `is_terminal`
+    takes colours.
     """
 
     def __init__(self, descriptor: int, line_format: Format, *, is_terminal: bool = False) -> None:
@@ -46,7 +48,9 @@ class AccessLog:
         self._piece_bytes = _whole_bytes(descriptor)
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
-        self._visits: deque[Visit] = deque()
+        self._visits: list[Visit] = []
+        self._lines: list[str] = []
+        self._handing_over = threading.Lock()  # both of the above; held for microseconds
         self._is_awake = False
         self._ends_s: float | None = None
         self._wake = threading.Event()
@@ -60,18 +64,30 @@ class AccessLog:
 
     def write(self, visit: Visit) -> None:
         """Take a visit that has ended; neither a full disk nor a pipe nobody reads holds it up."""
-        if len(self._visits) >= MAX_LINES:
-            self._refused += 1
-            return
         self._visits.append(visit)
+        if len(self._visits) >= MANY:
+            self._build_many()
         if not self._is_awake:
             self._is_awake = True
             self._wake.set()
 
+    def _build_many(self) -> None:
+        with self._handing_over:
+            visits = self._visits[:]
+            self._visits.clear()
+        lines = [self._build(visit) for visit in visits]
+        with self._handing_over:
+            if len(self._lines) < MAX_LINES:
+                self._lines += lines
+            else:
+                self._refused += len(lines)
+
     def flush(self, timeout_s: float = CLOSE_S) -> None:
         """Wait until all lines so far are written, or the time is over."""
         with self._is_idle:
-            self._is_idle.wait_for(lambda: not (self._visits or self._is_writing), timeout_s)
+            self._is_idle.wait_for(
+                lambda: not (self._visits or self._lines or self._is_writing), timeout_s
+            )
 
     def close(self) -> None:
         """Write the last lines, as far as they are taken within `CLOSE_S`, and tell of the rest."""
@@ -82,25 +98,32 @@ class AccessLog:
     # -- the writer's thread --------------------------------------------------------------------
 
     def _run(self) -> None:
-        while self._ends_s is None or self._visits:
+        while self._ends_s is None or self._visits or self._lines:
             self._wake.wait()
             self._wake.clear()
             if self._ends_s is None:
                 time.sleep(GATHER_S)
             self._is_writing = True
             self._is_awake = False  # what comes from here on wakes us again
-            self._write([self._visits.popleft() for _ in range(len(self._visits))])
+            self._write(self._take())
             with self._is_idle:
                 self._is_writing = False
                 self._is_idle.notify_all()
         self._tell(_NOBODY, is_last=True)
 
-    def _write(self, visits: list[Visit]) -> None:
-        goal = self._written + len(visits)
+    def _take(self) -> list[str]:
+        with self._handing_over:
+            lines, visits = self._lines, self._visits[:]
+            self._lines = []
+            del self._visits[: len(visits)]  # `write` may have put another behind them
+        return lines + [self._build(visit) for visit in visits]
+
+    def _write(self, lines: list[str]) -> None:
+        goal = self._written + len(lines)
         reason = _NOBODY
         try:
             self._mend()
-            for piece in _pieces(map(self._build, visits), self._piece_bytes):
+            for piece in _pieces(lines, self._piece_bytes):
                 self._write_whole(piece.encode("ascii", "backslashreplace"))
         except OSError as error:
             self._failed += goal - self._written

@@ -62,11 +62,6 @@ class Admitted(NamedTuple):
     is_websocket: bool
 
     @property
-    def is_framed(self) -> bool:
-        """Whether the request says of its connection or body what most requests do not."""
-        return self.is_chunked or self.is_websocket or self.content_length is not None
-
-    @property
     def has_body(self) -> bool:
         return self.is_chunked or bool(self.content_length)
 

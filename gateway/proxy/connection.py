@@ -19,13 +19,16 @@ _CLOSED = "the service closed the connection"
 
 
 class UpstreamConnection(TargetSocket):
-    """An asyncio protocol that reads answers; made by the pool, used by one exchange at a time."""
+    """An asyncio protocol that reads answers; made by the pool, used by one exchange at a time.
+
+    `is_broken` says that it ended, or fell out of step: what can happen to one that is idle.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._parser = httptools.HttpResponseParser(self)
         self._inbox = Inbox(self._stop_reading, self._resume_reading)
-        self._is_broken = False
+        self.is_broken = False
         self._method: str | None = None
         self.early: list[AnswerHead] = []
         self.idle_since_s = 0.0
@@ -50,7 +53,7 @@ class UpstreamConnection(TargetSocket):
         """Get ready for one request and its answer; a connection lost by now fails at once."""
         self._reset()
         self._method = method
-        if self._is_broken or self._transport is None or self._transport.is_closing():
+        if self.is_broken or self.is_closing:
             self._fail(_broken(_CLOSED), None)
 
     @property
@@ -76,11 +79,6 @@ class UpstreamConnection(TargetSocket):
         self._pass_interim = pass_on
         while self.early:
             pass_on(self.early.pop(0))
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether it ended, or fell out of step: what can happen to one that is idle."""
-        return self._is_broken
 
     @property
     def has_failed(self) -> bool:
@@ -110,7 +108,7 @@ class UpstreamConnection(TargetSocket):
         """End the exchange; False: the connection is out of step, or has ended too."""
         transport = self._transport
         is_over = self.is_complete or self._method is None
-        if self._is_broken or transport is None or self._inbox.chunks or not is_over:
+        if self.is_broken or transport is None or self._inbox.chunks or not is_over:
             return False
         if transport.is_closing() or transport.get_write_buffer_size():
             return False
@@ -119,7 +117,7 @@ class UpstreamConnection(TargetSocket):
 
     def abort(self) -> None:
         """Close at once; nothing half-read is kept."""
-        self._is_broken = True
+        self.is_broken = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -137,7 +135,7 @@ class UpstreamConnection(TargetSocket):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self.is_upgraded = self._is_broken = True  # this is no HTTP connection any more
+            self.is_upgraded = self.is_broken = True  # this is no HTTP connection any more
             self._keep(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             ours = error.__context__  # what a callback below raised; it says more
@@ -167,8 +165,8 @@ class UpstreamConnection(TargetSocket):
 
     def _end(self, exc: Exception | None) -> None:
         """Decide what the upstream's end means; an answer we cut off ourselves is not whole."""
-        is_clean = exc is None and not self._is_broken
-        self._is_broken = True
+        is_clean = exc is None and not self.is_broken
+        self.is_broken = True
         is_until_close = self.answer is not None and self.answer.until_close
         if self.is_upgraded or (is_until_close and is_clean):
             self._complete()
@@ -202,7 +200,7 @@ class UpstreamConnection(TargetSocket):
     def on_body(self, body: bytes) -> None:
         self._quiet_bytes = 0
         if self.is_complete:
-            self._is_broken = True  # bytes behind an answer that has no body
+            self.is_broken = True  # bytes behind an answer that has no body
             return
         self._inbox.put(body)
         if self._reader is not None:
@@ -232,7 +230,7 @@ class UpstreamConnection(TargetSocket):
     def _complete(self) -> None:
         self.is_complete = True
         if not self._parser.should_keep_alive():
-            self._is_broken = True
+            self.is_broken = True
         self._wake()
 
     def _fail(self, failure: GatewayError, cause: BaseException | None) -> None:

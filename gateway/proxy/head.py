@@ -49,7 +49,8 @@ def build_request(
     first = f"{request.method} {path}{query} HTTP/1.1\r\nHost: {host}\r\n"
     session = grant.session
     identity = "" if session is None else session.identity or identity_lines(session)
-    framing = _framing(request) if request.is_framed else ""
+    is_plain = request.content_length is None and not (request.is_chunked or request.is_websocket)
+    framing = "" if is_plain else _framing(request)
     last = f"{framing}{_forwarded(request, prefix)}{identity}\r\n"
     found = request.found
     lines = found.lines if cookie_name is None else lines_to_service(found, cookie_name)
