@@ -97,7 +97,7 @@ def admit(raw: RawRequest, request_id: str, trust: Trust, limits: AdmissionLimit
         check_names(found)
         content_length, is_chunked = _read_framing(found, raw.version)
         expects_continue = _read_expect(found, raw.version)
-        is_websocket = _read_upgrade(raw, found, has_body=is_chunked or bool(content_length))
+        is_websocket = _read_upgrade(raw, found, is_framed=is_chunked or content_length is not None)
     return Admitted(
         raw.method,
         parse(_origin_form(raw.target, host), limits.target_bytes),
@@ -166,13 +166,13 @@ def _read_expect(found: Survey, version: tuple[int, int]) -> bool:
     return version >= (1, 1)
 
 
-def _read_upgrade(raw: RawRequest, found: Survey, *, has_body: bool) -> bool:
+def _read_upgrade(raw: RawRequest, found: Survey, *, is_framed: bool) -> bool:
     """Tell a WebSocket handshake from an upgrade to anything else (RFC 6455 4.1; W2, W5)."""
     upgrades = found.special.get(_UPGRADE, _NONE)
     if not upgrades or b"upgrade" not in connection_options(found):
         return False  # not asked of this connection: the header is hop-by-hop and goes
     if len(upgrades) > 1 or upgrades[0].lower() != b"websocket":
         raise GatewayError("bad_request", "only an upgrade to websocket is served")
-    if raw.method != "GET" or has_body or raw.version < (1, 1):
+    if raw.method != "GET" or is_framed or raw.version < (1, 1):
         raise GatewayError("bad_request", "a WebSocket handshake is a GET without a body")
     return True

@@ -114,12 +114,12 @@ def as_text(visit: Visit, is_terminal: bool) -> str:
 def _timestamp(moment: float) -> str:
     """Write a moment in RFC 3339, UTC, milliseconds."""
     second = int(moment // 1)
-    return f"{_second(second)}.{int((moment - second) * 1000):03d}+00:00"
+    return _millisecond(second, int((moment - second) * 1000))
 
 
-@lru_cache(maxsize=16)
-def _second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+@lru_cache(maxsize=64)  # lines are built many in a row: most have their neighbour's
+def _millisecond(second: int, rest: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}+00:00"
 
 
 class JsonFormatter(logging.Formatter):

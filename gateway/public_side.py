@@ -63,7 +63,7 @@ async def open_public_side(
         caller = await stack.enter_async_context(open_api_caller())
         exchanges = build_exchanges(caller, clock)
         upstreams = await stack.enter_async_context(open_upstreams(settings.upstreams))
-        live = LiveSessions(clock)
+        live = LiveSessions(clock, sessions.confirm)
         sessions.on_ended(live.end)
         sessions.watch(live.keys)
         proxy = Proxy(upstreams, build_proxy_limits(settings), live, cookie_name(settings))

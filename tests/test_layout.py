@@ -47,6 +47,7 @@ NO_MODULE_OF_THEIR_OWN = {
     "proxy/test_fastpath_service.py": "what services do with a request the fast path has sent",
     "proxy/test_fastpath_slow_client.py": "clients that do not take what the fast path answers",
     "test_fastpath_same.py": "the property: with and without the fast path, the same bytes",
+    "proxy/test_reset_when_idle.py": "idle connections reset in the turn that would take them",
     "proxy/test_killed_target.py": "targets that die under load, over the whole gateway",
     "sessions/test_revocation.py": "endings and losses over several processes and both stores",
     "differential/test_httpbin.py": "a real web application, asked directly and through us",

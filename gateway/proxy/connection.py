@@ -53,7 +53,7 @@ class UpstreamConnection(TargetSocket):
         """Get ready for one request and its answer; a connection lost by now fails at once."""
         self._reset()
         self._method = method
-        if self.is_broken or self.is_closing:
+        if self.is_broken or self._transport is None or self._transport.is_closing():
             self._fail(_broken(_CLOSED), None)
 
     @property

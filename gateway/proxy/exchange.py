@@ -105,6 +105,9 @@ class Proxy:
         if connection is None:
             return None
         connection.begin(admitted.method)
+        if connection.has_failed:
+            pool.release(connection)
+            return None  # the body is untouched
         connection.write(head + body.read_nowait() if admitted.content_length else head)
         return Launched(upstream, pool, connection)
 

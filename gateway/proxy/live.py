@@ -24,10 +24,14 @@ may sleep, and event loops take no timer of centuries."""
 
 
 class LiveSessions:
-    """The registry of one process. Joining and leaving cost the same however many there are."""
+    """The registry of one process. Joining and leaving cost the same however many there are.
 
-    def __init__(self, clock: Clock) -> None:
+    `on_join` is told the session's key of each that has just joined, and returns at once.
+    """
+
+    def __init__(self, clock: Clock, on_join: Callable[[str], None]) -> None:
         self._clock = clock
+        self._on_join = on_join
         self._members: dict[str | None, set[_Member]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._is_draining = False
@@ -36,14 +40,15 @@ class LiveSessions:
         """Have `end` called when this session ends or the gateway drains; return how to leave.
 
         A None key is nobody's: only draining ends it. What has happened already is told at once:
-        a session may end while its request still waits for the service.
+        a session may end while its request still waits for the service. It may also have ended
+        unheard, while the store was not followed: so `on_join` is told, once `keys` holds the key.
         """
         member = _Member(session_key, end)
         self._members.setdefault(session_key, set()).add(member)
         if session_key in self._ended:
             end(SESSION_ENDED)
-        elif self._is_draining:
-            end(DRAINING)
+        else:
+            self._greet(member)
         return lambda: self._leave(member)
 
     def follow(self, session: Session | None, end: End) -> Callable[[], None]:
@@ -76,6 +81,12 @@ class LiveSessions:
         self._is_draining = True
         for member in [member for group in self._members.values() for member in group]:
             member.end(DRAINING)
+
+    def _greet(self, member: "_Member") -> None:
+        if self._is_draining:
+            member.end(DRAINING)
+        if member.key is not None:
+            self._on_join(member.key)
 
     def _leave(self, member: "_Member") -> None:
         group = self._members.get(member.key)

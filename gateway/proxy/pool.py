@@ -186,8 +186,9 @@ class Pool:
         oldest_s = self._ticks() - self._keepalive_s
         while self._idle:
             connection = self._idle.pop()
-            # It was in step when it came here; whatever happened since has broken it.
-            if not connection.is_broken and connection.idle_since_s >= oldest_s:
+            # It was in step when it came here. A reset closes it at once, and is told later.
+            is_good = not (connection.is_broken or connection.is_closing)
+            if is_good and connection.idle_since_s >= oldest_s:
                 return connection
             connection.abort()
         return None

@@ -63,9 +63,9 @@ class TargetSocket(asyncio.Protocol):
             self._drain_waiter.set_result(None)
 
     def _stop_reading(self) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def _resume_reading(self) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()

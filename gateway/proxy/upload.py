@@ -54,6 +54,9 @@ async def send_body(
         if not data:
             if admitted.is_chunked:
                 connection.write(LAST_CHUNK)
+            elif sent_bytes != admitted.content_length:
+                # Whatever took it before us: the service must not take the next request for it.
+                raise BodyError(GatewayError("bad_request", "the request body ended early"))
             break
         sent_bytes += len(data)
         if sent_bytes > limits.size_bytes:

@@ -44,7 +44,7 @@ class Contact:
         self._monotonic = monotonic
         self._grace_s = grace_s
         self._stretch: Stretch | None = None
-        self._deadline: asyncio.TimerHandle | None = None
+        self._deadlines: dict[Stretch, asyncio.TimerHandle] = {}
         self._is_away = False
 
     @property
@@ -61,10 +61,7 @@ class Contact:
         stretch.heard_at = heard_at
         left_s = TRUST_S - age_s
         stretch.trusted_until = self._clock() + left_s
-        # The wall clock may be set back while nothing is heard: so the trust is also taken away.
-        self._stop_timer()
-        later = asyncio.get_running_loop().call_later
-        self._deadline = later(max(left_s, 0), stretch.distrust)
+        self._set_deadline(stretch, left_s)
         return is_new
 
     def lost(self) -> None:
@@ -73,9 +70,10 @@ class Contact:
 
     def close(self) -> None:
         """Believe nothing any more."""
-        self._stop_timer()
-        if self._stretch is not None:
-            self._stretch.distrust()
+        for stretch, deadline in self._deadlines.items():
+            deadline.cancel()
+            stretch.distrust()
+        self._deadlines.clear()
         self.lost()
 
     def reached(self) -> None:
@@ -98,6 +96,17 @@ class Contact:
         """Whether what belongs there was known to be good within `grace`."""
         return self._monotonic() <= stretch.heard_at + self._grace_s
 
-    def _stop_timer(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
+    def _set_deadline(self, stretch: Stretch, left_s: float) -> None:
+        """Take the trust away in time, though the wall clock be set back while nothing is heard.
+
+        Each stretch has its own: one that is over keeps its deadline when the next begins.
+        """
+        earlier = self._deadlines.get(stretch)
+        if earlier is not None:
+            earlier.cancel()
+        later = asyncio.get_running_loop().call_later
+        self._deadlines[stretch] = later(max(left_s, 0), self._distrust, stretch)
+
+    def _distrust(self, stretch: Stretch) -> None:
+        del self._deadlines[stretch]
+        stretch.distrust()

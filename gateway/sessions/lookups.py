@@ -68,14 +68,18 @@ class Lookups:
         until, record = self._dead.get(key, (0.0, None))
         if self._monotonic() < until:
             return record
-        task = self._under_way.get(key)
-        if task is None:
-            task = self._under_way[key] = asyncio.create_task(self._ask(key), name="look-up")
-        found = await asyncio.shield(task)
-        if isinstance(found, GatewayError):
-            # One error for each waiter: a shared one would grow by each waiter's trace.
-            raise GatewayError(found.code, found.detail) from found
-        return found
+        return await self._answer(key)
+
+    async def get_anew(self, key: str) -> Found:
+        """Return what the store says of a key to a question sent from now on.
+
+        One under way may have been read before an ending that nobody told here: it is awaited, not
+        believed. Raises: GatewayError store_unavailable.
+        """
+        earlier = self._under_way.get(key)
+        if earlier is not None:
+            await asyncio.wait([earlier])
+        return await self._answer(key)
 
     def remember_dead(self, key: str, record: Found) -> None:
         """Answer for a dead session without the store for a while."""
@@ -93,6 +97,16 @@ class Lookups:
     async def close(self) -> None:
         """Let what is under way end: a store answers or gives up in time."""
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    async def _answer(self, key: str) -> Found:
+        task = self._under_way.get(key)
+        if task is None:
+            task = self._under_way[key] = asyncio.create_task(self._ask(key), name="look-up")
+        found = await asyncio.shield(task)
+        if isinstance(found, GatewayError):
+            # One error for each waiter: a shared one would grow by each waiter's trace.
+            raise GatewayError(found.code, found.detail) from found
+        return found
 
     async def _ask(self, key: str) -> Found | GatewayError:
         try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.sessions.cache import Ages, Entry, Recall, SessionCache
+from gateway.sessions.confirm import Confirmations
 from gateway.sessions.contact import Contact
 from gateway.sessions.feed import Feed
 from gateway.sessions.lookups import Lookups
@@ -49,7 +50,8 @@ class SessionMemory:
         self._cache = SessionCache(policy.size, ages, self._contact, clock, note_use)
         self.recall = self._cache.recall  # itself: a call less on every request's path
         self._lookups = Lookups(store, self._cache, self._contact, uses, self.ended, monotonic)
-        self._feed = Feed(store, self._contact, self.ended, self._open_keys, self._lookups.get)
+        self._confirmations = Confirmations(self._contact, self._lookups.get_anew)
+        self._feed = Feed(store, self._contact, self.ended, self._confirm_open)
         self._on_ended: list[Callable[[str], None]] = []
         self._watched: list[Callable[[], Iterable[str]]] = []
 
@@ -65,6 +67,7 @@ class SessionMemory:
     async def stop(self) -> None:
         """End what runs beside the requests; nothing remembered is believed any more."""
         await self._feed.stop()
+        await self._confirmations.stop()
         await self._lookups.close()
 
     async def find(self, key: str, now: float) -> Entry:
@@ -99,6 +102,10 @@ class SessionMemory:
     def watch(self, open_keys: Callable[[], Iterable[str]]) -> None:
         self._watched.append(open_keys)
 
+    def confirm(self, key: str) -> None:
+        """Have the store asked for a session soon; where it is dead, `on_ended` is told."""
+        self._confirmations.add(key)
+
     async def _ask(self, key: str) -> Entry:
         known = self._cache.peek(key)
         try:
@@ -126,5 +133,5 @@ class SessionMemory:
         reason = "was unused too long" if self._cache.is_idle(entry, now) else "has expired"
         raise GatewayError("session_expired", f"the session {reason}; log in again")
 
-    def _open_keys(self) -> Iterable[str]:
-        return [key for keys in self._watched for key in keys()]
+    def _confirm_open(self) -> None:
+        self._confirmations.restart(key for keys in self._watched for key in keys())

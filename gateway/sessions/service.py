@@ -137,6 +137,14 @@ class SessionService:
         """
         self._memory.watch(open_keys)
 
+    def confirm(self, key: str) -> None:
+        """Have a session looked up soon that something long-lived has just been opened for.
+
+        Call it once `watch`'s keys hold it: an ending up to now is found by the look-up, a later
+        one is told. One that proves dead is told as ended; a store that is away changes nothing.
+        """
+        self._memory.confirm(key)
+
     async def check_ready(self) -> None:
         """Return when sessions can be looked up. Raises: GatewayError store_unavailable."""
         await self._store.ping()

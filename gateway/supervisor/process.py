@@ -55,6 +55,7 @@ class WorkerProcess:
     ) -> None:
         self.name = name
         self.is_ready = False
+        self._draining = asyncio.Event()
         self._process = process
         self._channel = channel
         self._heard = heard
@@ -90,6 +91,11 @@ class WorkerProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether it has said that it takes no more clients."""
+        return self._draining.is_set()
+
     # -- what it says ---------------------------------------------------------------------------
 
     async def _listen(self) -> None:
@@ -114,6 +120,7 @@ class WorkerProcess:
                 self._tell_started(reason)
             case {"kind": "draining"}:
                 self.is_ready = False
+                self._draining.set()
             case {"kind": "snapshot", "snapshot": dict(snapshot), **rest}:
                 self._heard(self.name, snapshot)
                 self._answer(rest.get("id"))
@@ -136,6 +143,16 @@ class WorkerProcess:
             failure = f"it was not ready within {within_s:.0f} s"
         if failure is not None:
             raise WorkerFailedError(failure)
+
+    async def leaving(self) -> None:
+        """Wait until it takes no more clients: it drains, or it has ended."""
+        draining = asyncio.create_task(self._draining.wait(), name=f"draining {self.name}")
+        ended = asyncio.create_task(self._process.wait(), name=f"ended {self.name}")
+        try:
+            await asyncio.wait([draining, ended], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            draining.cancel()
+            ended.cancel()
 
     # -- what it is told ------------------------------------------------------------------------
 

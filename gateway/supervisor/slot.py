@@ -1,7 +1,8 @@
 """One worker's place: its listening sockets, and always a worker that serves them.
 
 Decides when a worker is started again. A worker that follows another takes over the same sockets,
-so what waits in their queue is served by whoever comes first; it is never lost with a process.
+so what waits in their queue is served by whoever comes first; it is never lost with a process. The
+kernel sends clients there all the time, so a worker that drains by itself is followed at once.
 """
 
 import asyncio
@@ -53,6 +54,7 @@ class Slot:
         self._backoff = Backoff()
         self._lock = asyncio.Lock()  # one start at a time
         self._current: WorkerProcess | None = None
+        self._missed: WorkerProcess | None = None  # the last that was, and is, followed by another
         self._living: dict[WorkerProcess, asyncio.Task[None]] = {}
         self._revival: asyncio.Task[None] | None = None
         self._is_closing = False
@@ -80,7 +82,7 @@ class Slot:
             new = await self._start()
             old, self._current = self._current, new
         if old is not None:
-            await old.end(self._end_s)
+            await self._end(old)
 
     async def close(self) -> None:
         """Let its workers finish and end."""
@@ -88,9 +90,7 @@ class Slot:
         if self._revival is not None:
             self._revival.cancel()
             await asyncio.wait([self._revival])
-        watching = list(self._living.values())
-        await asyncio.gather(*(worker.end(self._end_s) for worker in self.living))
-        await asyncio.gather(*watching)
+        await asyncio.gather(*map(self._end, self.living))
 
     # -- a worker's life ------------------------------------------------------------------------
 
@@ -107,32 +107,50 @@ class Slot:
         except BaseException:
             worker.kill()
             raise
-        if worker not in self._living:
-            raise WorkerFailedError("it ended as soon as it was ready")
+        if not worker.is_ready:
+            raise WorkerFailedError("it stopped as soon as it was ready")
         logger.info("worker %s serves (pid %d)", name, worker.pid)
         return worker
 
+    async def _end(self, worker: WorkerProcess) -> None:
+        """Let a worker finish and end, and wait until it is collected."""
+        watching = self._living.get(worker)
+        if watching is not None:
+            await worker.end(self._end_s)
+            await asyncio.wait([watching])
+
     async def _watch(self, worker: WorkerProcess) -> None:
-        """Wait for a worker's end; where it was wanted, start another."""
+        """Wait until a worker stops serving, have it missed, and collect it."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
+        await worker.leaving()
+        if worker.is_draining:
+            self._miss(worker, "drains by itself", loop.time() - began_s)
+            await worker.end(self._end_s)  # it knows, but it may not take for ever
         how = await worker.wait()
         self._living.pop(worker)
         self._ledger.retire(worker.name)
         self._names.free(worker.name)
-        if worker is self._current and not self._is_closing:
-            lived_s = loop.time() - began_s
-            logger.error("worker %s (pid %d) died: %s", worker.name, worker.pid, how)
-            self._revival = asyncio.create_task(self._revive(worker, lived_s), name="revive")
+        self._miss(worker, f"died: {how}", loop.time() - began_s)
 
-    async def _revive(self, dead: WorkerProcess, lived_s: float) -> None:
-        """Start a worker in a dead one's place, however often it takes."""
+    def _miss(self, worker: WorkerProcess, what: str, lived_s: float) -> None:
+        """Have another started, once, in the place of a worker that nobody told to end."""
+        if worker is not self._current or worker is self._missed or self._is_closing:
+            return
+        logger.error("worker %s (pid %d) %s", worker.name, worker.pid, what)
+        self._missed = worker
+        if self._revival is not None:
+            self._revival.cancel()  # one for a worker before this one: it has nothing left to do
+        self._revival = asyncio.create_task(self._revive(worker, lived_s), name="revive")
+
+    async def _revive(self, gone: WorkerProcess, lived_s: float) -> None:
+        """Start a worker in the place of one that serves no more, however often it takes."""
         while True:
             pause_s = self._backoff.after(lived_s)
             await asyncio.sleep(pause_s)
             async with self._lock:
-                if self._current is not dead:
-                    return  # it was replaced while it died
+                if self._current is not gone:
+                    return  # it was replaced meanwhile
                 try:
                     self._current = await self._start()
                     return

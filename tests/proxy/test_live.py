@@ -5,13 +5,16 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.clock import now
 from gateway.proxy import live as live_module
 from gateway.proxy.live import DRAINING, REMEMBERED, SESSION_ENDED, LiveSessions
 from gateway.sessions.model import Session, Subject
+from gateway.sessions.service import SessionService
+from gateway.sessions.sqlite import SqliteStore
 from tests.support.gateway import RunningGateway
 from tests.support.raw import RawClient, connect
 from tests.support.sessions import HandClock
-from tests.support.websocket import logged, until
+from tests.support.websocket import client_frame, handshake, logged, switch, until
 from tests.support.wire import Peer, Service, read_answer_head, read_exactly, read_rest
 
 KEY, OTHER = "k" * 43, "o" * 43
@@ -23,9 +26,13 @@ def a_session(expires_at: float) -> Session:
     return Session(KEY, subject, "shop", "o1", None, None, 0.0, expires_at, 0.0)
 
 
+def nobody(_: str) -> None:
+    """Hears who joined, and does nothing."""
+
+
 def registry() -> LiveSessions:
     """A registry whose clock stands still."""
-    return LiveSessions(HandClock())
+    return LiveSessions(HandClock(), nobody)
 
 
 def test_all_of_a_session_are_told_and_no_others() -> None:
@@ -59,6 +66,16 @@ def test_who_joins_after_the_end_is_told_at_once() -> None:
     assert told == [SESSION_ENDED]
     live.join(OTHER, told.append)
     assert told == [SESSION_ENDED]
+
+
+def test_who_joins_is_told_of_once_its_key_is_known() -> None:
+    """So that an ending is either found by who then looks, or told to the one who joined."""
+    joined: list[tuple[str, list[str]]] = []
+    live = LiveSessions(HandClock(), lambda key: joined.append((key, live.keys())))
+    live.end(OTHER)
+    for key in (KEY, KEY, None, OTHER):
+        live.join(key, lambda _: None)
+    assert joined == [(KEY, [KEY])] * 2  # nobody's has no session, and of the other all is known
 
 
 def test_ended_keys_are_kept_up_to_a_bound() -> None:
@@ -115,7 +132,7 @@ def test_nothing_is_kept_of_who_left() -> None:
 async def test_a_session_s_expiry_is_told() -> None:
     """By the gateway's clock, not the loop's."""
     clock, told = HandClock(), list[str]()
-    live = LiveSessions(clock)
+    live = LiveSessions(clock, nobody)
     leave = live.follow(a_session(clock() + 0.02), told.append)
     await asyncio.sleep(0.05)  # the loop's time has come, the clock's has not
     assert told == []
@@ -129,7 +146,7 @@ async def test_a_clock_that_is_set_is_noticed(monkeypatch: pytest.MonkeyPatch) -
     """The expiry is compared with it now and then, however far it is; centuries do no harm."""
     monkeypatch.setattr(live_module, "LOOK_AGAIN_S", 0.01)
     clock, told = HandClock(), list[str]()
-    live = LiveSessions(clock)
+    live = LiveSessions(clock, nobody)
     leave = live.follow(a_session(clock() + 1e12), told.append)
     await asyncio.sleep(0.03)  # it looks, and looks again
     assert told == []
@@ -142,13 +159,13 @@ async def test_a_clock_that_is_set_is_noticed(monkeypatch: pytest.MonkeyPatch) -
 async def test_one_that_follows_is_told_of_ends_and_draining() -> None:
     """And a session that has expired already ends on the next turn."""
     clock, told = HandClock(), list[str]()
-    live = LiveSessions(clock)
+    live = LiveSessions(clock, nobody)
     stay = live.follow(a_session(clock() + 1000), told.append)
     live.drain()
     live.end(KEY)
     assert told == [DRAINING, SESSION_ENDED]
     stay()
-    late = LiveSessions(clock)
+    late = LiveSessions(clock, nobody)
     leave = late.follow(a_session(clock() - 5), told.append)
     await until(lambda: len(told) >= 3)
     leave()
@@ -157,12 +174,12 @@ async def test_one_that_follows_is_told_of_ends_and_draining() -> None:
 async def test_after_leaving_nothing_rings() -> None:
     """The timer goes with the one who left; nobody's tunnel has none."""
     clock, told = HandClock(), list[str]()
-    live = LiveSessions(clock)
+    live = LiveSessions(clock, nobody)
     leave = live.follow(a_session(clock() + 0.01), told.append)
-    nobody = live.follow(None, told.append)
+    public = live.follow(None, told.append)
     leave()
     leave()
-    nobody()
+    public()
     clock.forward(5)
     await asyncio.sleep(0.03)  # the timer would have rung
     live.drain()
@@ -243,4 +260,53 @@ async def test_draining_lets_an_event_stream_end_by_itself(running: RunningGatew
     await peer.send(EVENT + b"0\r\n\r\n")
     assert await read_exactly(client, len(EVENT) + 5) == EVENT + b"0\r\n\r\n"
     await draining
+    await client.close()
+
+
+# -- endings that nobody told ---------------------------------------------------------------------
+
+
+async def end_unheard(gateway: RunningGateway, token: str) -> None:
+    """End a session elsewhere while the store is not followed here; then it is followed again."""
+    sessions = gateway.gateway.listener._entry._parts.access._sessions
+    assert isinstance(sessions, SessionService)
+    session, feed = await sessions.authenticate(token), sessions._memory._feed
+    await feed.stop()
+    other = SqliteStore(gateway.folder / "data/gateway.db", now)
+    await other.open()
+    assert await other.end(session.key, "revoked")
+    await other.close()
+    feed.start()
+    await until(lambda: sessions.is_following)
+
+
+async def test_a_websocket_that_opens_after_an_ending_nobody_told(running: RunningGateway) -> None:
+    """It was let in before the store was lost, and stands after its return: it is asked for."""
+    token = await running.login()
+    service, client = Service(running.upstream), await connect(running.port)
+    await client.send(handshake(b"/orders/ws", b"X-Session-Token: " + token.encode()))
+    peer = await service.accept()
+    await peer.head()
+    await end_unheard(running, token)
+    await peer.send(switch())
+    assert (await read_answer_head(client)).status == 101
+    assert (await client_frame(client)).close == (4401, "session ended")
+    await client.close()
+
+
+async def test_an_event_stream_that_begins_after_an_ending_nobody_told(
+    running: RunningGateway,
+) -> None:
+    """The same, for what is cut off."""
+    token = await running.login()
+    service, client = Service(running.upstream), await connect(running.port)
+    field = b"X-Session-Token: " + token.encode()
+    await client.send(b"GET /orders/e HTTP/1.1\r\nHost: gw\r\n" + field + b"\r\n\r\n")
+    peer = await service.accept()
+    await peer.head()
+    await end_unheard(running, token)
+    await peer.send(STREAM + EVENT)
+    assert (await read_answer_head(client)).status == 200
+    assert (await read_rest(client))[1]
+    assert await peer.rest() == b""
     await client.close()

@@ -74,6 +74,22 @@ async def test_trust_ends_though_the_wall_clock_was_set_back(
     assert clock() > stretch.trusted_until
 
 
+async def test_trust_in_a_stretch_that_is_over_ends_though_the_clock_was_set_back(
+    contact: Contact, clock: HandClock
+) -> None:
+    """What begins after a loss lengthens no belief in what was looked up before it."""
+    contact.heard(TRUST_S - 0.01)
+    old = contact.stretch_of_a_lookup()
+    contact.lost()
+    contact.heard(0)
+    clock.forward(-86400)
+    assert clock() <= old.trusted_until
+    await asyncio.sleep(0.05)
+    assert clock() > old.trusted_until
+    assert clock() <= contact.stretch_of_a_lookup().trusted_until
+    contact.close()
+
+
 async def test_what_is_heard_late_is_not_believed(contact: Contact, clock: HandClock) -> None:
     """Word that is older than the trust gives none."""
     contact.heard(TRUST_S + 1)
@@ -89,6 +105,15 @@ async def test_closed(contact: Contact, clock: HandClock) -> None:
     contact.close()
     assert clock() > stretch.trusted_until
     assert not contact.is_following
+
+
+async def test_closed_after_a_loss(contact: Contact, clock: HandClock) -> None:
+    """What was heard before the loss is not believed either."""
+    contact.heard(0)
+    stretch = contact.stretch_of_a_lookup()
+    contact.lost()
+    contact.close()
+    assert clock() > stretch.trusted_until
 
 
 async def test_grace(contact: Contact, steady: HandClock) -> None:

@@ -51,21 +51,11 @@ class Played:
         self.store = ScriptedStore(Path("unopened"), HandClock())
         self.contact = Contact(HandClock(), 60.0, HandClock(0.0))
         self.ended: list[str] = []
-        self.open_keys: list[str] = []
-        self.checked: list[str] = []
-        self.check_fails = False
-        self.feed = Feed(
-            self.store,
-            self.contact,
-            self.ended.append,
-            lambda: self.open_keys,
-            self.check,
-        )
+        self.stretches = 0
+        self.feed = Feed(self.store, self.contact, self.ended.append, self.new_stretch)
 
-    async def check(self, key: str) -> None:
-        self.checked.append(key)
-        if self.check_fails:
-            raise GatewayError("store_unavailable")
+    def new_stretch(self) -> None:
+        self.stretches += 1
 
 
 @pytest.fixture
@@ -145,28 +135,15 @@ async def test_a_fault_of_who_is_told(played: Played, caplog: pytest.LogCaptureF
     assert "a fault while endings of sessions were told" in caplog.text
 
 
-async def test_open_sessions_are_checked(played: Played) -> None:
-    """Each time endings may have been missed, all that is open is looked up once."""
-    played.open_keys = [f"k{number}" for number in range(20)]
+async def test_each_new_stretch_is_told(played: Played) -> None:
+    """Each time endings may have been missed, and no other time."""
     played.feed.start()
-    await until(lambda: len(played.checked) == 20)
-    assert sorted(played.checked) == sorted(played.open_keys)
+    await until(lambda: played.stretches == 1)
+    assert played.store.listener is not None
+    played.store.listener.heard(0.0)
+    assert played.stretches == 1
     played.store.cut.set()
-    await until(lambda: len(played.checked) == 40)
-
-
-async def test_open_sessions_are_checked_until_the_store_answers(played: Played) -> None:
-    """A question that failed is asked again, until it is answered or the gateway closes."""
-    played.open_keys = ["k"]
-    played.check_fails = True
-    played.feed.start()
-    await until(lambda: len(played.checked) >= 3)
-    played.check_fails = False
-    count = len(played.checked)
-    await until(lambda: len(played.checked) > count)
-    played.check_fails = True
-    played.store.cut.set()
-    await until(lambda: len(played.checked) > count + 1)
+    await until(lambda: played.stretches == 2)
 
 
 async def test_stopped(played: Played) -> None:

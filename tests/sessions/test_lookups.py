@@ -139,6 +139,47 @@ async def test_the_dead_are_not_asked_for_again(parts: Parts, is_ended: bool, fo
     assert parts.store.asked == 2
 
 
+async def test_a_question_sent_from_now_on(parts: Parts) -> None:
+    """An answer under way may be older than an ending that nobody told: it is not taken."""
+    await parts.store.create(SESSION, None, MANY)
+    parts.store.gate = asyncio.Event()
+    earlier = parts.ask()
+    await until(lambda: parts.store.asked)
+    await asyncio.sleep(0.05)  # the store has read it; only the answer is held up
+    await parts.store.end(SESSION.key, "logout")
+    anew = [asyncio.create_task(parts.lookups.get_anew(SESSION.key)) for _ in range(100)]
+    await asyncio.sleep(0)
+    parts.store.gate.set()
+    assert isinstance(await earlier, Entry)
+    assert set(await asyncio.gather(*anew)) == {Tombstone("logout")}
+    assert parts.store.asked == 2
+    assert parts.dead == [SESSION.key]
+
+
+async def test_who_asks_anew_and_goes_away_harms_nobody(parts: Parts) -> None:
+    """The question under way goes on for who sent it."""
+    await parts.store.create(SESSION, None, MANY)
+    parts.store.gate = asyncio.Event()
+    earlier = parts.ask()
+    await until(lambda: parts.store.asked)
+    anew = asyncio.create_task(parts.lookups.get_anew(SESSION.key))
+    await asyncio.sleep(0)
+    anew.cancel()
+    await asyncio.wait([anew])
+    parts.store.gate.set()
+    assert isinstance(await earlier, Entry)
+    assert parts.store.asked == 1
+
+
+async def test_what_is_remembered_of_the_dead_is_no_answer_anew(parts: Parts) -> None:
+    """One that was remembered as unused too long may have been ended since."""
+    await parts.store.create(SESSION, None, MANY)
+    await parts.store.end(SESSION.key, "logout")
+    parts.lookups.remember_dead(SESSION.key, None)
+    assert await parts.lookups.get_anew(SESSION.key) == Tombstone("logout")
+    assert parts.dead == [SESSION.key]
+
+
 async def test_an_ending_wins_over_an_older_answer(parts: Parts) -> None:
     """An answer that was read before the ending and comes after it revives nothing."""
     await parts.store.create(SESSION, None, MANY)

@@ -135,6 +135,28 @@ async def test_what_is_open_is_asked_for(parts: Parts) -> None:
     assert parts.ended == [SESSION.key]
 
 
+async def test_what_has_just_been_opened_is_asked_for(following: Parts) -> None:
+    """Once; a living session stays as it is, one whose ending was missed is told."""
+    await following.use()
+    asked = following.store.asked
+    following.memory.confirm(SESSION.key)
+    await until(lambda: following.store.asked == asked + 1)
+    assert following.memory.recall("token") is not None
+    assert following.ended == []
+    following.memory.confirm("unknown")
+    await until(lambda: following.ended)
+    assert following.ended == ["unknown"]
+    assert following.store.asked == asked + 2
+
+
+async def test_after_the_end_nothing_is_asked_for(parts: Parts) -> None:
+    """A question that comes while the gateway closes is not sent."""
+    await parts.memory.stop()
+    parts.memory.confirm(SESSION.key)
+    await parts.memory.stop()
+    assert parts.store.asked == 0
+
+
 async def test_doubt(following: Parts) -> None:
     """A session in doubt is asked for, and lives on if it lives."""
     await following.use()

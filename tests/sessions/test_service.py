@@ -1,5 +1,6 @@
 """The session service, on both stores: from a login to an end."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -20,6 +21,7 @@ from gateway.sessions.service import (
 from gateway.sessions.sqlite import SqliteStore
 from gateway.sessions.store import SessionStore
 from gateway.sessions.token import TokenSigner
+from tests.support.endings import until
 from tests.support.redis_server import RedisServer
 from tests.support.sessions import START_AT, HandClock, make_session, make_subject
 
@@ -185,6 +187,27 @@ async def test_logout(service: SessionService) -> None:
     assert await code_of(service, ended.token) == "session_revoked"
     assert await service.authenticate(other.token) == other.session
     assert await service.end(ended.session.key) is False
+
+
+async def test_confirm(store: SessionStore, service: SessionService) -> None:
+    """A session looked up beside all requests is told as ended where it is dead."""
+    told: list[str] = []
+    service.on_ended(told.append)
+    living, ended = await service.create(LOGIN), await service.create(LOGIN)
+    await store.end(ended.session.key, "revoked")
+    service.confirm(living.session.key)
+    service.confirm(ended.session.key)
+    await until(lambda: told)
+    assert set(told) == {ended.session.key}
+
+
+async def test_confirm_while_the_store_is_away(absent: SessionService) -> None:
+    """It changes nothing, and is no fault of who asked."""
+    told: list[str] = []
+    absent.on_ended(told.append)
+    absent.confirm(make_session(1).key)
+    await asyncio.sleep(0.05)
+    assert told == []
 
 
 async def test_logout_everywhere(service: SessionService) -> None:

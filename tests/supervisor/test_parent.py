@@ -132,7 +132,29 @@ async def test_a_worker_that_is_told_to_end_drains_and_is_followed(parent: Servi
     assert chosen in parent.workers
     os.kill(chosen, signal.SIGTERM)
     await until(lambda: len(parent.workers - {chosen}) == 2, "no new worker")
-    assert "died: exit status 0" in await parent.command.until("died")
+    assert f"(pid {chosen}) drains by itself" in await parent.command.until("drains")
+    await until(lambda: not is_alive(chosen), "it does not end")
+
+
+async def test_nobody_waits_for_the_old_clients_of_a_worker_that_drains(parent: Serving) -> None:
+    """Another one serves what comes to its socket, while it finishes what it has begun."""
+    release, begun = asyncio.Event(), asyncio.Event()
+    parent.upstream.script = held_back(begun, release)
+    workers = parent.workers
+    client = await connect(parent.port)
+    await client.send(PROXIED)
+    await begun.wait()
+    for pid in workers:  # one has the client; the other one's place is served too
+        os.kill(pid, signal.SIGTERM)
+    await until(lambda: len(workers & parent.workers) == 1, "not one waits for its client")
+    for _ in range(20):
+        assert (await parent.get("/hello.txt")).status == 200
+    assert workers & parent.workers, "it waits for its client"
+    release.set()
+    assert (await client.answer()).body == b"ok"
+    await client.close()
+    await until(lambda: not workers & parent.workers, "it does not end")
+    assert len(parent.workers) == 2
 
 
 async def test_without_a_worker_it_is_not_ready(parent: Serving) -> None:

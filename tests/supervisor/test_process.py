@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -150,13 +150,18 @@ async def test_one_that_drains_by_itself_is_not_ready() -> None:
     notes = Notes()
     async with started(job(body), notes) as worker:
         await worker.ready()
-        await until_not(lambda: worker.is_ready)
+        await worker.leaving()
+        assert worker.is_draining
+        assert not worker.is_ready
 
 
-async def until_not(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while is_so():  # noqa: ASYNC110 - another process's word
-            await asyncio.sleep(0.01)
+async def test_one_that_dies_leaves_without_draining() -> None:
+    """Whoever waits for either hears of it."""
+    async with started(job()) as worker:
+        await worker.ready()
+        worker.kill()
+        await worker.leaving()
+        assert not worker.is_draining
 
 
 def test_a_job_does_not_print_its_settings() -> None:

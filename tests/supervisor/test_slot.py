@@ -16,6 +16,16 @@ from gateway.supervisor.slot import Names, Slot
 from tests.support.fake_workers import GOOD, Notes, job
 from tests.support.serving import until
 
+SLOW = """
+draining = asyncio.Event()
+asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, draining.set)
+await channel.send(READY)
+while not draining.is_set():
+    await asyncio.sleep(0.01)
+await channel.send({"kind": "draining"})
+await asyncio.sleep(STUCK)
+"""
+"""Drains when it gets SIGTERM, and has a client that never ends."""
 STUBBORN = "await channel.send(READY)\nawait said()\nawait asyncio.sleep(STUCK)"
 
 
@@ -73,12 +83,12 @@ async def test_a_worker_is_replaced_by_one_that_is_ready() -> None:
         assert [worker.name for worker in slot.living] == ["1"]
 
 
-def once(folder: Path, then: str) -> str:
+def once(folder: Path, then: str, first: str = GOOD) -> str:
     """A good worker the first time it is started, something else from then on."""
     mark = str(folder / "mark")
-    good = "".join(f"    {line}\n" for line in GOOD.strip().splitlines())
-    first = f"if not os.path.exists({mark!r}):\n    open({mark!r}, 'w').close()\n{good}    return"
-    return f"{first}\n{then}"
+    begin = "".join(f"    {line}\n" for line in first.strip().splitlines())
+    first_only = f"if not os.path.exists({mark!r}):\n    open({mark!r}, 'w').close()\n{begin}"
+    return f"{first_only}    return\n{then.strip()}"
 
 
 async def test_where_no_new_worker_starts_the_old_one_goes_on(tmp_path: Path) -> None:
@@ -142,3 +152,93 @@ async def test_a_revival_ends_with_the_slot(tmp_path: Path) -> None:
         dead = pid_of(slot)
         os.kill(dead, signal.SIGKILL)
         await until(lambda: slot.living and pid_of(slot) != dead, "no revival")
+
+
+# -- one that drains by itself ---------------------------------------------------------------
+
+
+def drain(slot: Slot) -> int:
+    """Send SIGTERM to its newest worker; return its process."""
+    pid = slot.living[-1].pid
+    os.kill(pid, signal.SIGTERM)
+    return pid
+
+
+async def test_one_that_drains_by_itself_is_followed_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not when it has ended: its sockets get clients. Its own end is only collected."""
+    notes = Notes()
+    async with opened(slot_of(job(once(tmp_path, GOOD, first=SLOW)), notes)) as slot:
+        old = drain(slot)
+        await until(lambda: len(slot.living) == 2 and slot.is_ready, "no other beside it")
+        assert notes.retired == []
+        os.kill(old, signal.SIGKILL)
+        await until(lambda: notes.retired == ["0"], "it is not collected")
+        await asyncio.sleep(0.3)  # a second one would be started after two tenths of it
+        assert slot.is_ready
+        assert [worker.name for worker in slot.living] == ["1"]
+        assert f"worker 0 (pid {old}) drains by itself" in caplog.text
+        assert "died" not in caplog.text
+
+
+async def test_one_that_dies_while_it_drains_is_followed_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Though the other has not been started yet."""
+    async with opened(slot_of(job(once(tmp_path, GOOD, first=SLOW)))) as slot:
+        old = drain(slot)
+        await until(lambda: "drains by itself" in caplog.text, "it does not drain")
+        os.kill(old, signal.SIGKILL)
+        await until(lambda: slot.is_ready and pid_of(slot) != old, "no other")
+        await asyncio.sleep(0.3)
+        assert slot.is_ready
+        assert len(slot.living) == 1
+        assert "died" not in caplog.text
+
+
+async def test_one_that_drains_by_itself_may_be_replaced(tmp_path: Path) -> None:
+    """Then it is followed by that one only."""
+    what = job(once(tmp_path, GOOD, first=SLOW))
+    async with asyncio.timeout(20), opened(slot_of(what, end_s=0.5)) as slot:
+        drain(slot)
+        await slot.replace()
+        await asyncio.sleep(0.3)
+        assert slot.is_ready
+        assert [worker.name for worker in slot.living] == ["1"]
+
+
+async def test_one_that_drains_by_itself_may_not_take_for_ever() -> None:
+    """It is killed as one that was told to end: processes must not pile up."""
+    notes = Notes()
+    async with asyncio.timeout(20), opened(slot_of(job(SLOW), notes, end_s=0.5)) as slot:
+        drain(slot)
+        await until(lambda: notes.retired == ["0"], "it lives")
+        await until(lambda: slot.is_ready, "no other")
+
+
+async def test_the_end_comes_in_time_while_one_drains_by_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before another is started, and while it is."""
+    async with asyncio.timeout(20):
+        async with opened(slot_of(job(SLOW), end_s=0.5)) as slot:
+            drain(slot)
+            await until(lambda: "drains by itself" in caplog.text, "it does not drain")
+        stuck = job(once(tmp_path, "await asyncio.sleep(STUCK)", first=SLOW))
+        async with opened(slot_of(stuck, end_s=0.5)) as slot:
+            drain(slot)
+            await until(lambda: len(slot.living) == 2, "no other")
+
+
+async def test_those_that_drain_as_soon_as_they_are_ready_are_started_with_pauses(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is longer, whether it is heard before they count as the worker or after."""
+    at_once = 'await channel.send(READY)\nawait channel.send({"kind": "draining"})'
+    said = ("it stopped as soon as it was ready", "drains by itself")
+    async with opened(slot_of(job(once(tmp_path, at_once, first=SLOW)), end_s=0.5)) as slot:
+        began_s = asyncio.get_running_loop().time()
+        drain(slot)
+        await until(lambda: sum(map(caplog.text.count, said)) >= 4, "not tried again")
+        assert asyncio.get_running_loop().time() - began_s >= 0.1 + 0.2 + 0.4 - 0.05
