@@ -148,7 +148,7 @@ class LogsSettings(Part):
     access: Annotated[
         Path | Literal["stdout", "off"], Placed(_access_log, {"type": "string", "minLength": 1})
     ] = "stdout"
-    """stdout, off, or a file."""
+    """stdout, off, or a file (with a slash: ./access.log)."""
     format: Literal["json", "text"] = "json"
     """text where the environment is development and nothing is said."""
     level: Literal["debug", "info", "warning", "error"] = "info"
