@@ -41,8 +41,8 @@ coverage: $(VENV)/.dev ## hold the floors: 95 % of branches in the pure core and
 	@$(BIN)/python .ci/branches.py 95 "pure core" $(CORE)
 	@$(BIN)/python .ci/branches.py 95 "sessions" 'gateway/sessions/*'
 
-CORE := gateway/errors.py 'gateway/settings/*' gateway/target.py gateway/headers.py gateway/host.py \
-	gateway/clients.py gateway/admission.py gateway/routing.py gateway/identity.py gateway/access.py \
+CORE := gateway/errors.py 'gateway/settings/*' gateway/target.py gateway/headers.py gateway/survey.py gateway/host.py \
+	gateway/clients.py gateway/admission.py gateway/recollection.py gateway/routing.py gateway/identity.py gateway/access.py \
 	gateway/platforms/crypto.py gateway/endpoints/apps.py gateway/proxy/head.py
 
 bench: $(VENV)/.dev ## measure against other proxies, write docs/performance.md (QUICK=1: a first ratio, printed)
