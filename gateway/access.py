@@ -66,7 +66,7 @@ class Access:
         """
         if route.session == "none":
             return Grant(route, None)
-        token = read_token(request.found, self._cookie_name)
+        token = read_token(request.found, request.bearer, self._cookie_name)
         session = None
         if token is not None and (session := self._sessions.recall(token)) is None:
             return None
@@ -74,7 +74,7 @@ class Access:
         return Grant(route, session)
 
     async def _look_up(self, request: Admitted, route: Route) -> Grant:
-        token = read_token(request.found, self._cookie_name)
+        token = read_token(request.found, request.bearer, self._cookie_name)
         session = None if token is None else await self._sessions.authenticate(token)
         authorize(route, session)
         return Grant(route, session)
@@ -95,5 +95,5 @@ def authorize(route: Route, session: Session | None) -> None:
         raise GatewayError("route_forbidden", "guests may not enter here: log in as a user")
     if route.apps is not None and session.app not in route.apps:
         raise GatewayError("route_forbidden", "sessions of this app may not enter here")
-    if route.platforms is not None and session.subject.platform not in route.platforms:
+    if route.platforms is not None and session.platform not in route.platforms:
         raise GatewayError("route_forbidden", "sessions of this platform may not enter here")

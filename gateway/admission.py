@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.clients import Client, Trust
+from gateway.clients import Client, Trust, forwarded_lines
 from gateway.errors import GatewayError
 from gateway.headers import Field, Kind
 from gateway.host import read_host
@@ -43,19 +43,22 @@ class RawRequest(NamedTuple):
 class Admitted(NamedTuple):
     """A request that may be routed.
 
-    `found` is what a pass over its fields found. `host` is for matching, `host_field` as the client
-    wrote it. `content_length` is None without the header. `is_websocket` asks for an upgrade to
-    it; no other upgrade is ever kept.
+    `found` is what a pass over its fields found; `bearer` the token plainly carried, which counts
+    here. `host` is for matching, `host_field` as the client wrote it. `forwarded` are the lines
+    that tell a service of the client. `content_length` is None without the header. `is_websocket`
+    asks for an upgrade to it; no other upgrade is ever kept.
     """
 
     method: str
     target: Target
     version: tuple[int, int]
     found: Survey
+    bearer: bytes | None
     client: Client
     request_id: str
     host: str
     host_field: str
+    forwarded: str
     content_length: int | None
     is_chunked: bool
     expects_continue: bool
@@ -80,8 +83,8 @@ def admit(raw: RawRequest, request_id: str, trust: Trust, limits: AdmissionLimit
     Raises: GatewayError bad_request, target_refused, target_too_long, headers_too_large,
     method_not_allowed.
     """
-    found = survey_request(raw.fields)
-    if found.size_bytes > limits.headers_bytes:
+    found, size_bytes, bearer = survey_request(raw.fields)
+    if size_bytes > limits.headers_bytes:
         raise _too_large(limits)
     if raw.version not in _VERSIONS:
         raise GatewayError("bad_request", "only HTTP/1.1 and HTTP/1.0 are spoken here")
@@ -98,15 +101,18 @@ def admit(raw: RawRequest, request_id: str, trust: Trust, limits: AdmissionLimit
         content_length, is_chunked = _read_framing(found, raw.version)
         expects_continue = _read_expect(found, raw.version)
         is_websocket = _read_upgrade(raw, found, is_framed=is_chunked or content_length is not None)
+    host_text = host_field.decode("ascii")
     return Admitted(
         raw.method,
         parse(_origin_form(raw.target, host), limits.target_bytes),
         raw.version,
         found,
+        bearer,
         client,
         client.request_id or request_id,
         host,
-        host_field.decode("ascii"),
+        host_text,
+        forwarded_lines(client, host_text),
         content_length,
         is_chunked,
         expects_continue,

@@ -159,7 +159,8 @@ def build_endpoints(
         table.append(Endpoint("session", own.session, ("GET", "HEAD"), Show(show)))
 
     def read(request: web.BaseRequest) -> str | None:
-        return read_token(survey_request(request.raw_headers), cookie_name(settings))
+        found, _, bearer = survey_request(request.raw_headers)
+        return read_token(found, bearer, cookie_name(settings))
 
     storage = TokenStorage(sessions, read)
     return Endpoints(table, own.hosts, session_middleware(storage))

@@ -34,6 +34,19 @@ class Client(NamedTuple):
     request_id: str | None = None
 
 
+def forwarded_lines(client: Client, host_field: str) -> str:
+    """Tell a service who asked for what, as header lines; `host_field` is what the client wrote.
+
+    On a unix socket nobody has an address, and none is claimed.
+    """
+    hops = ", ".join(filter(None, client.chain))
+    asked = f"X-Forwarded-Proto: {client.scheme}\r\n"
+    asked += f"X-Forwarded-Host: {client.host or host_field}\r\n"
+    if hops:
+        asked = f"X-Forwarded-For: {hops}\r\n{asked}"
+    return f"{asked}X-Real-IP: {client.address}\r\n" if client.address else asked
+
+
 class Trust:
     """Whom we believe: peers inside `trusted`, and in which header they name the client."""
 

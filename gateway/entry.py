@@ -211,7 +211,7 @@ class Entry:
             grant.route.name,
             admitted.client.address or "-",
             grant.route.upstream,
-            None if session is None else session.subject.platform,
+            None if session is None else session.platform,
             None if session is None else session.app,
             None if session is None else session.trace,
         )
@@ -228,7 +228,7 @@ class Entry:
 def _note_grant(visit: Visit, grant: Grant) -> None:
     visit.upstream = grant.route.upstream
     if (session := grant.session) is not None:
-        visit.platform = session.subject.platform
+        visit.platform = session.platform
         visit.app = session.app
         visit.subject = session.trace
 

@@ -9,7 +9,6 @@ soon, `entry` goes on with what was sent.
 import asyncio
 from dataclasses import dataclass
 from time import perf_counter
-from typing import NamedTuple
 
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
@@ -26,22 +25,6 @@ PATIENCE_S = 0.1
 _HTTP_1_1 = (1, 1)
 SMALL_BYTES = 64 * 1024
 """Bodies up to this size are taken whole, both ways."""
-
-
-class _Source(NamedTuple):
-    """Where a request came from; without a `message` the parser has not seen its bytes."""
-
-    client: Client
-    message: RawRequestMessage | None
-    body: StreamReader
-    data: bytes
-
-    def queue(self) -> None:
-        """Give the request to a task, which will claim its flight."""
-        if self.message is None:
-            self.client.parse(self.data)
-        else:
-            self.client.take_over(self.message, self.body)
 
 
 class FastPath:
@@ -62,7 +45,7 @@ class FastPath:
         admitted = client.recollection.read(data, parts.new_request_id, parts.limits)
         if admitted is None:
             return None
-        return self._launch(_Source(client, None, EMPTY_PAYLOAD, data), admitted, began_s)
+        return self._launch(client, None, EMPTY_PAYLOAD, data, admitted, began_s)
 
     def begin(
         self, client: Client, message: RawRequestMessage, body: StreamReader, data: bytes
@@ -90,12 +73,20 @@ class FastPath:
             return None
         if admitted.expects_continue:
             return None
-        flight = self._launch(_Source(client, message, body, data), admitted, began_s)
+        flight = self._launch(client, message, body, data, admitted, began_s)
         if flight is not None and body is EMPTY_PAYLOAD:
             client.recollection.keep(data, admitted, len(message.raw_headers))
         return flight
 
-    def _launch(self, source: _Source, admitted: Admitted, began_s: float) -> "Flight | None":
+    def _launch(
+        self,
+        client: Client,
+        message: RawRequestMessage | None,
+        body: StreamReader,
+        data: bytes,
+        admitted: Admitted,
+        began_s: float,
+    ) -> "Flight | None":
         """Decide and send, or find out that this needs a task. Nothing fails once it is sent."""
         parts = self._parts
         try:
@@ -106,12 +97,12 @@ class FastPath:
             if grant is None:
                 return None
             visit = self._entry.visit(admitted, grant, began_s)
-            launched = parts.proxy.launch(admitted, grant, source.body)
+            launched = parts.proxy.launch(admitted, grant, body)
         except Exception:  # noqa: BLE001 - `entry` comes to the same, and says so
             return None
         if launched is None:
             return None
-        flight = Flight(self, source, admitted, grant, launched, visit)
+        flight = Flight(self, client, message, body, data, admitted, grant, launched, visit)
         launched.connection.on_news = flight.on_news
         self._flights[flight] = None
         if self._sweeper is None:
@@ -130,17 +121,18 @@ class FastPath:
         launched.release(is_over=True)
         visit.status = answer.status
         data = self._parts.proxy.build_whole(flight.admitted, answer, body)
-        if flight.source.client.land(data):
+        client = flight.client
+        if client.land(data):
             visit.sent_bytes = len(body)
             self._entry.record(visit)
-        elif flight.source.client.is_gone:
+        elif client.is_gone:
             visit.error = self._entry.why_gone
-            flight.source.client.claim()
+            client.claim()
             self._entry.record(visit)
         else:
             visit.sent_bytes, visit.head_bytes = len(body), len(data) - len(body)
             flight.is_written = True
-            flight.source.queue()
+            flight.queue()
 
     def leave(self, flight: "Flight") -> None:
         """Let a flight go to a task of its own."""
@@ -177,10 +169,16 @@ class FastPath:
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """One request that was sent on, until its answer has come whole or a task takes it."""
+    """One request that was sent on, until its answer has come whole or a task takes it.
+
+    Without a `message` the parser has not seen its bytes.
+    """
 
     path: FastPath
-    source: _Source
+    client: Client
+    message: RawRequestMessage | None
+    body: StreamReader
+    data: bytes
     admitted: Admitted
     grant: Grant
     launched: Launched
@@ -212,7 +210,14 @@ class Flight:
         self.is_handed_over = True
         self.launched.connection.on_news = None
         self.path.leave(self)
-        self.source.queue()
+        self.queue()
+
+    def queue(self) -> None:
+        """Give the request to a task, which will claim this flight."""
+        if self.message is None:
+            self.client.parse(self.data)
+        else:
+            self.client.take_over(self.message, self.body)
 
     def abandon(self) -> None:
         """End it: the client has gone."""

@@ -23,24 +23,32 @@ _CONTENT_TYPE, _CONNECTION = Kind.CONTENT_TYPE, Kind.CONNECTION
 class Survey(NamedTuple):
     """What one pass over a head's fields found.
 
-    `size_bytes` counts names, values and separators. `copied` may go on as it is, in order.
-    `lines` are the same as header lines. `special` holds the values of names that mean something
-    to us, in order, by kind; less one `Authorization` that carries our token as nearly all clients
-    write it: its token is `bearer`.
+    `copied` may go on as it is, in order. `lines` are the same as header lines. `special` holds
+    the values of names that mean something to us, in order, by kind.
     """
 
-    size_bytes: int
     copied: list[Field]
     lines: bytes
     special: dict[Kind, list[bytes]]
-    bearer: bytes | None = None
 
     def values(self, kind: Kind) -> list[bytes]:
         """List the values of one kind, in order."""
         return self.special.get(kind, [])
 
 
-def survey_request(fields: Iterable[Field]) -> Survey:
+class RequestSurvey(NamedTuple):
+    """What one pass over a request's fields found.
+
+    `size_bytes` counts names, values and separators. `bearer` is the token of one `Authorization`
+    that carries ours as nearly all clients write it; that one does not stand in `found`.
+    """
+
+    found: Survey
+    size_bytes: int
+    bearer: bytes | None
+
+
+def survey_request(fields: Iterable[Field]) -> RequestSurvey:
     """Sort a request's fields: hop-by-hop, reserved names and our token do not go on.
 
     `Host`, framing and `Expect` are left out too: the caller writes them anew.
@@ -63,14 +71,11 @@ def survey_request(fields: Iterable[Field]) -> Survey:
                 copied.append(field)
     if _CONNECTION in special:
         copied = _without_named(copied, special[_CONNECTION])
-    return Survey(size_bytes, copied, join_fields(copied), special, bearer)
+    return RequestSurvey(Survey(copied, join_fields(copied), special), size_bytes, bearer)
 
 
 def survey_answer(fields: Iterable[Field]) -> Survey:
-    """Sort an answer's fields (design section 7, "To clients"); framing is left out.
-
-    Their size is not counted.
-    """
+    """Sort an answer's fields (design section 7, "To clients"); framing is left out."""
     copied: list[Field] = []
     special: dict[Kind, list[bytes]] = {}
     for field in fields:
@@ -83,7 +88,7 @@ def survey_answer(fields: Iterable[Field]) -> Survey:
                 copied.append(field)
     if _CONNECTION in special:
         copied = _without_named(copied, special[_CONNECTION])
-    return Survey(0, copied, join_fields(copied), special)
+    return Survey(copied, join_fields(copied), special)
 
 
 _PLAIN_CONNECTIONS = ([b"keep-alive"], [b"Keep-Alive"], [b"upgrade"], [b"Upgrade"])
@@ -120,14 +125,16 @@ def connection_options(found: Survey) -> frozenset[bytes]:
 # -- tokens ---------------------------------------------------------------------------------------
 
 
-def read_token(found: Survey, cookie_name: str | None) -> str | None:
+def read_token(found: Survey, bearer: bytes | None, cookie_name: str | None) -> str | None:
     """Find the session token in `Authorization`, `X-Session-Token` or our cookie.
+
+    `bearer` is the one plainly carried, if any.
 
     An `Authorization` that does not hold a `gw1.` token is not ours (design section 5); an empty
     header or cookie holds none: clients send it before they have logged in.
     Raises: GatewayError token_conflict when two differ; session_invalid for one outside ASCII.
     """
-    special, bearer = found.special, found.bearer
+    special = found.special
     if cookie_name is None and not (_TOKEN_FIELD in special or _AUTHORIZATION in special):
         return None if bearer is None else bearer.decode("ascii")
     tokens: list[bytes] = list(special.get(_TOKEN_FIELD, ()))

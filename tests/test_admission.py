@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.admission import AdmissionLimits, Admitted, RawRequest
-from gateway.clients import Client
+from gateway.clients import Client, forwarded_lines
 from gateway.errors import GatewayError
 from gateway.survey import survey_request
 from tests.support.requests import (
@@ -36,11 +36,13 @@ def test_a_request_is_admitted() -> None:
         method="POST",
         target=admitted(raw("GET /a?b=c")).target,
         version=(1, 1),
-        found=survey_request(request.fields),
+        found=survey_request(request.fields).found,
+        bearer=None,
         client=Client(PEER, False, (PEER,), "http"),
         request_id=REQUEST_ID,
         host="good",
         host_field="Good.:8080",
+        forwarded=forwarded_lines(Client(PEER, False, (PEER,), "http"), "Good.:8080"),
         content_length=5,
         is_chunked=False,
         expects_continue=False,
@@ -364,5 +366,5 @@ def test_whatever_comes_is_admitted_or_refused(
         assert result.outcome.status in {400, 405, 414, 431}
         return
     assert not (result.is_chunked and result.content_length is not None)
-    assert result.found == survey_request(received)
+    assert (result.found, result.bearer) == survey_request(received)[::2]
     assert result.target.raw.startswith("/")

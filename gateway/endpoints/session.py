@@ -22,7 +22,7 @@ class ShowSession:
     def __call__(self, session: Session) -> dict[str, object]:
         """Describe a session as /login and /session do; moments in whole seconds."""
         shown: dict[str, object] = {
-            "platform": session.subject.platform,
+            "platform": session.platform,
             "app": session.app,
             "created_at": int(session.created_at),
             "expires_at": int(session.expires_at),

@@ -79,7 +79,7 @@ class Endpoints:
 
         async def handle(_request: web.BaseRequest) -> web.StreamResponse:
             response, session = await found.endpoint.handler(call)
-            visit.platform, visit.app = session.subject.platform, session.app
+            visit.platform, visit.app = session.platform, session.app
             visit.subject = session.trace
             return response
 

@@ -51,7 +51,8 @@ def build_request(
     identity = "" if session is None else session.identity or identity_lines(session)
     is_plain = request.content_length is None and not (request.is_chunked or request.is_websocket)
     framing = "" if is_plain else _framing(request)
-    last = f"{framing}{_forwarded(request, prefix)}{identity}\r\n"
+    cut = f"X-Forwarded-Prefix: {prefix}\r\n" if prefix else ""
+    last = f"{framing}X-Request-Id: {request.request_id}\r\n{cut}{request.forwarded}{identity}\r\n"
     found = request.found
     lines = found.lines if cookie_name is None else lines_to_service(found, cookie_name)
     return b"%b%b%b" % (first.encode("ascii"), lines, last.encode("ascii"))
@@ -67,22 +68,6 @@ def _framing(request: Admitted) -> str:
     if request.expects_continue and request.has_body:
         lines += "Expect: 100-continue\r\n"
     return lines
-
-
-def _forwarded(request: Admitted, prefix: str | None) -> str:
-    """Say who asked for what; on a unix socket nobody has an address, and none is claimed."""
-    client = request.client
-    hops = client.address if len(client.chain) == 1 else ", ".join(filter(None, client.chain))
-    line = f"X-Request-Id: {request.request_id}\r\n"
-    if hops:
-        line += f"X-Forwarded-For: {hops}\r\n"
-    line += (
-        f"X-Forwarded-Proto: {client.scheme}\r\n"
-        f"X-Forwarded-Host: {client.host or request.host_field}\r\n"
-    )
-    if prefix:
-        line += f"X-Forwarded-Prefix: {prefix}\r\n"
-    return f"{line}X-Real-IP: {client.address}\r\n" if client.address else line
 
 
 def build_interim(interim: AnswerHead, cookie_name: str | None) -> bytes:

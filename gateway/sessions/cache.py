@@ -10,6 +10,9 @@ use, as it would with FIFO. The hand takes at most `_CHANCES` steps: nobody pays
 
 Times are taken as `authenticate` takes them: an entry never lives past its token, its session or
 its idle time-out, and is believed as `contact` says.
+
+Of many thousand sessions each is cold in the processor's caches when its turn comes: `recall` looks
+at one moment of an entry, and at no object that it does not need.
 """
 
 import math
@@ -45,7 +48,8 @@ class Ages:
 class Entry:
     """A session as this process knows it, and the last of its tokens that was verified.
 
-    `good_from` and `good_until` bound the use of that token, on the wall clock.
+    `good_from` and `ends_at` bound the use of that token, on the wall clock. Before `calm_until` it
+    may be used, and no use need be noted.
     """
 
     session: Session
@@ -53,8 +57,8 @@ class Entry:
     last_used_at: float
     token: str | None = None
     good_from: float = math.inf
-    good_until: float = -math.inf
     ends_at: float = -math.inf
+    calm_until: float = -math.inf
     was_used: bool = False
     has_ended: bool = False
 
@@ -80,6 +84,7 @@ class SessionCache:
         self._by_token: dict[str, Entry] = {}
         self._by_key: dict[str, Entry] = {}
         self._ring: deque[Entry] = deque()
+        self._calm_from = -math.inf  # the latest `good_from`: before it, each is looked at
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -93,13 +98,14 @@ class SessionCache:
         if entry is None:
             return None
         now = self._clock()
-        if not entry.good_from <= now <= entry.good_until:
+        is_calm = self._calm_from <= now < entry.calm_until
+        if not (is_calm or entry.good_from <= now <= self._good_until(entry)):
             return None
         stretch = entry.stretch
         if now > stretch.trusted_until and not self._contact.goes_on(stretch):
             return None
-        if now - entry.last_used_at >= self._touch_after_s:
-            self._touch(entry, now)
+        if not is_calm:
+            self._note(entry, now)
         entry.was_used = True
         return entry.session
 
@@ -133,13 +139,12 @@ class SessionCache:
             return entry
         entry.session, entry.stretch = session, stretch
         entry.last_used_at = max(entry.last_used_at, session.last_used_at, last_used_at)
-        self._set_end(entry)
+        self._set_calm(entry)
         return entry
 
     def use(self, entry: Entry, token: str, signed_at: float, now: float) -> None:
         """Note a use by a token just verified, which `recall` finds from now on."""
-        if now - entry.last_used_at >= self._touch_after_s:
-            self._touch(entry, now)
+        self._note(entry, now)
         if self._by_key.get(entry.session.key) is not entry:
             return  # it has been dropped meanwhile, or nothing is kept
         if entry.token != token:
@@ -147,8 +152,9 @@ class SessionCache:
             entry.token, self._by_token[token] = token, entry
         entry.was_used = True
         entry.good_from = signed_at - MAX_AHEAD_S
+        self._calm_from = max(self._calm_from, entry.good_from)
         entry.ends_at = signed_at + self._lifetime_s
-        self._set_end(entry)
+        self._set_calm(entry)
 
     def drop(self, key: str) -> None:
         """Forget a session that has ended; who still holds its entry can see it there."""
@@ -157,14 +163,19 @@ class SessionCache:
             entry.has_ended = True
             self._remove(entry)
 
-    def _touch(self, entry: Entry, now: float) -> None:
-        entry.last_used_at = now
-        self._set_end(entry)
-        self._note_use(entry.session.key, now)
+    def _note(self, entry: Entry, now: float) -> None:
+        if now - entry.last_used_at >= self._touch_after_s:
+            entry.last_used_at = now
+            self._note_use(entry.session.key, now)
+        self._set_calm(entry)
 
-    def _set_end(self, entry: Entry) -> None:
+    def _good_until(self, entry: Entry) -> float:
         idle_at = entry.last_used_at + self._idle_s
-        entry.good_until = min(entry.ends_at, entry.session.expires_at, idle_at)
+        return min(entry.ends_at, entry.session.expires_at, idle_at)
+
+    def _set_calm(self, entry: Entry) -> None:
+        due_at = entry.last_used_at + self._touch_after_s
+        entry.calm_until = min(self._good_until(entry), due_at)
 
     def _keep(self, entry: Entry) -> None:
         if self._size > 0:

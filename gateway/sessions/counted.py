@@ -39,7 +39,7 @@ class CountedStore:
     ) -> tuple[str, ...]:
         with self._call("create"):
             pushed_out = await self._store.create(session, sealed_session_key, max_per_subject)
-        self._counts.count(SESSIONS_CREATED, session.subject.platform, session.app)
+        self._counts.count(SESSIONS_CREATED, session.platform, session.app)
         self._count_ended(PUSHED_OUT, len(pushed_out))
         return pushed_out
 

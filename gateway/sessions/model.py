@@ -46,10 +46,17 @@ class Session:
     expires_at: float
     last_used_at: float
     user_id: str | None = None
+    platform: str = field(init=False, compare=False, repr=False)
+    is_anonymous: bool = field(init=False, compare=False, repr=False)
     # Worked out once, where first needed; a cached session is asked thousands of times.
     identity: str | None = field(default=None, init=False, compare=False, repr=False)
     """The lines of its identity headers, once they were built."""
     _trace: str | None = field(default=None, init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Every request asks these, and the subject is one more object to fetch from afar.
+        object.__setattr__(self, "platform", self.subject.platform)
+        object.__setattr__(self, "is_anonymous", self.subject.kind == "anonymous")
 
     @property
     def trace(self) -> str:
@@ -59,10 +66,6 @@ class Session:
             trace = hash_subject(str(self.subject))
             object.__setattr__(self, "_trace", trace)
         return trace
-
-    @property
-    def is_anonymous(self) -> bool:
-        return self.subject.kind == "anonymous"
 
 
 def hash_subject(subject: str) -> str:

@@ -92,7 +92,7 @@ class RedisStore:
         subject_key = subject_key_of(session.subject)
         names = [record_name(session.key), sessions_name(subject_key), keys_name(subject_key)]
         arguments = self._create_arguments(session, sealed_session_key, max_per_subject)
-        app = json.dumps([session.subject.platform, session.subject.app_id])
+        app = json.dumps([session.platform, session.subject.app_id])
         async with _call():
             await self._command("SADD", APPS, app)  # first: what is found must be findable
             return _names(await self._create(keys=names, args=arguments))

@@ -81,7 +81,7 @@ def _shown(record: Session) -> SessionData:
     return {
         "created": int(record.created_at),
         "session": {
-            "platform": record.subject.platform,
+            "platform": record.platform,
             "app_id": record.subject.app_id,
             "app": record.app,
             "anonymous": record.is_anonymous,

@@ -57,7 +57,7 @@ class Wanted:
 
     def fits(self, session: Session) -> bool:
         return (
-            (self.platform is None or session.subject.platform == self.platform)
+            (self.platform is None or session.platform == self.platform)
             and (self.app is None or session.app == self.app)
             and (self.openid is None or session.openid == self.openid)
         )

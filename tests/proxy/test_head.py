@@ -226,10 +226,10 @@ def test_a_trusted_peers_words_are_rebuilt() -> None:
     grant = Grant(Route("/api/", upstream="main", strip_prefix="/api"), None)
     assert said(read_request(build_request(request, grant, None, None)))[1:] == [
         ("X-Request-Id", "0123-its-own"),
+        ("X-Forwarded-Prefix", "/api"),
         ("X-Forwarded-For", f"1.2.3.4, {PEER}"),
         ("X-Forwarded-Proto", "https"),
         ("X-Forwarded-Host", "shop.example"),
-        ("X-Forwarded-Prefix", "/api"),
         ("X-Real-IP", "1.2.3.4"),
     ]
 

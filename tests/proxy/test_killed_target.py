@@ -11,9 +11,11 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
+from gateway.proxy.ejection import EjectionPolicy
 from tests.support.gateway import RunningGateway, run_gateway
 from tests.support.raw import Message, RawClient, connect
 from tests.support.target_process import TargetProcess, target_process
@@ -164,6 +166,7 @@ async def test_a_target_that_hangs_is_left_alone_and_comes_back(
         await Load(gateway.port).run(4, each=1)
         hanging = targets[0]
         hanging.stop()
+        began_s = monotonic()
         hung = Load(gateway.port, count(1000))
         await hung.run(12, each=1)
         late = [each for each in hung.answers.values() if each.status != 200]
@@ -171,7 +174,9 @@ async def test_a_target_that_hangs_is_left_alone_and_comes_back(
         assert len(late) >= 3
         ejected = Load(gateway.port, count(2000))
         await ejected.run(20, each=1)
-        assert {each.status for each in ejected.answers.values()} == {200}
+        # One probe goes through when the first back-off is over: on a machine so slow, no more.
+        probes = [each for each in ejected.answers.values() if each.status != 200]
+        assert len(probes) <= (monotonic() - began_s) // EjectionPolicy().first_s
         hanging.resume()
         number = count(3000)
         while not any("/public/3" in line for line in hanging.received):
