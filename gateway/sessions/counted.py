@@ -11,7 +11,16 @@ from gateway.errors import GatewayError
 from gateway.metrics.catalogue import SESSIONS_CREATED, SESSIONS_ENDED, STORE_CALLS
 from gateway.metrics.counts import Counts
 from gateway.sessions.model import Session, Subject
-from gateway.sessions.store import Listener, Page, SealedKey, SessionStore, Tombstone, Wanted
+from gateway.sessions.store import (
+    BLOCKED,
+    Block,
+    Listener,
+    Page,
+    SealedKey,
+    SessionStore,
+    Tombstone,
+    Wanted,
+)
 
 PUSHED_OUT = "pushed_out"
 """Why the oldest of a subject's too many sessions end."""
@@ -47,17 +56,37 @@ class CountedStore:
         with self._call("get"):
             return await self._store.get(key)
 
-    async def end(self, key: str, reason: str) -> bool:
+    async def renew(
+        self, key: str, successor: Session, sealed_id: bytes, until: float
+    ) -> bytes | None:
+        with self._call("renew"):
+            return await self._store.renew(key, successor, sealed_id, until)
+
+    async def end(self, key: str, reason: str) -> tuple[str, ...]:
         with self._call("end"):
-            is_ended = await self._store.end(key, reason)
-        self._count_ended(reason, int(is_ended))
-        return is_ended
+            ended = await self._store.end(key, reason)
+        self._count_ended(reason, len(ended))
+        return ended
 
     async def end_subject(self, subject: Subject, reason: str) -> tuple[str, ...]:
         with self._call("end_subject"):
             ended = await self._store.end_subject(subject, reason)
         self._count_ended(reason, len(ended))
         return ended
+
+    async def block(self, subject: Subject, block: Block) -> tuple[str, ...]:
+        with self._call("block"):
+            ended = await self._store.block(subject, block)
+        self._count_ended(BLOCKED, len(ended))
+        return ended
+
+    async def unblock(self, subject: Subject) -> bool:
+        with self._call("unblock"):
+            return await self._store.unblock(subject)
+
+    async def block_of(self, subject: Subject) -> Block | None:
+        with self._call("block_of"):
+            return await self._store.block_of(subject)
 
     async def follow(self, listener: Listener) -> NoReturn:
         with self._call("follow"):
@@ -78,6 +107,34 @@ class CountedStore:
     async def purge(self, now: float) -> int:
         with self._call("purge"):
             return await self._store.purge(now)
+
+    async def keep_note(self, name: str, value: bytes, until: float) -> bytes | None:
+        with self._call("keep_note"):
+            return await self._store.keep_note(name, value, until)
+
+    async def replace_note(self, name: str, old: bytes, new: bytes, until: float) -> bool:
+        with self._call("replace_note"):
+            return await self._store.replace_note(name, old, new, until)
+
+    async def read_note(self, name: str) -> bytes | None:
+        with self._call("read_note"):
+            return await self._store.read_note(name)
+
+    async def take_note(self, name: str) -> bytes | None:
+        with self._call("take_note"):
+            return await self._store.take_note(name)
+
+    async def note_sealing_key(self, key_id: str, until: float) -> None:
+        with self._call("note_sealing_key"):
+            await self._store.note_sealing_key(key_id, until)
+
+    async def sealing_keys(self) -> Mapping[str, float]:
+        with self._call("sealing_keys"):
+            return await self._store.sealing_keys()
+
+    async def forget_sealing_key(self, key_id: str) -> None:
+        with self._call("forget_sealing_key"):
+            await self._store.forget_sealing_key(key_id)
 
     @contextmanager
     def _call(self, name: str) -> Iterator[None]:

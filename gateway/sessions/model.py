@@ -34,6 +34,11 @@ class Session:
     `key` is base64url(SHA-256(session id)), 43 characters without padding: the store's key, the
     admin API's id and `X-Session-Id`. `app` is the app's name in the settings. All moments are
     seconds since the epoch. `openid` is None for a guest; `anonymous_openid` may stand beside it.
+
+    A renewed session has a `successor`, the key of the session in its place, and goes on for a
+    short while beside it. `created_at` is the moment of the login, and `origin` the key of the
+    session that began with it, however often it was renewed: the sessions of one login are a
+    family, and end together.
     """
 
     key: str
@@ -46,6 +51,9 @@ class Session:
     expires_at: float
     last_used_at: float
     user_id: str | None = None
+    origin: str = ""
+    """Its own key, where none is given."""
+    successor: str | None = None
     platform: str = field(init=False, compare=False, repr=False)
     is_anonymous: bool = field(init=False, compare=False, repr=False)
     # Worked out once, where first needed; a cached session is asked thousands of times.
@@ -54,6 +62,8 @@ class Session:
     _trace: str | None = field(default=None, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not self.origin:
+            object.__setattr__(self, "origin", self.key)
         # Every request asks these, and the subject is one more object to fetch from afar.
         object.__setattr__(self, "platform", self.subject.platform)
         object.__setattr__(self, "is_anonymous", self.subject.kind == "anonymous")

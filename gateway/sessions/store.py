@@ -25,11 +25,15 @@ MAX_PAGE = 1000
 SESSION_KEYS_KEPT = 3
 """`session_key`s per subject: a client may hold data encrypted before its latest login."""
 
+MAX_NOTE_BYTES = 4096
+"""Values of short-lived notes are ours and small; a larger one is a fault of ours."""
+
 BEAT_S = 0.25
 """How often a store says that it has told every ending: four times within the second allowed."""
 
 REVOKED = "revoked"
 LOGOUT = "logout"
+BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,25 @@ class Tombstone:
     """What is left of a session that was ended before its time."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A subject that may not log in: why, for operators, and until when (None: for good)."""
+
+    reason: str
+    until: float | None
+
+
+class UnconfirmedError(GatewayError):
+    """Sessions were ended where writes go, but no replica has said that it knows.
+
+    `keys` are theirs. A failover may bring them back, so their ending is to be asserted again.
+    """
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        super().__init__("store_unavailable", "no replica has confirmed it in time; try again")
+        self.keys = tuple(keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +101,10 @@ class Listener(Protocol):
         """These sessions have ended, here or elsewhere; a key may be told more than once."""
         ...
 
+    def renewed(self, key: str, successor: str) -> None:
+        """This session has a successor and ends soon; it may be told more than once."""
+        ...
+
     def heard(self, age_s: float) -> None:
         """Every ending until `age_s` ago has been told; the first time: since then, none before."""
         ...
@@ -106,7 +133,20 @@ class SessionStore(Protocol):
     ) -> tuple[str, ...]:
         """Keep a new session; return the keys it pushed out, which leave tombstones `revoked`.
 
-        The subject keeps this session and its newest others, `max_per_subject` in all.
+        The subject keeps this session and its newest others, `max_per_subject` in all; one that
+        has a successor is not counted, and goes with it. A login that no replica confirms leaves
+        no session. Raises: GatewayError user_blocked, while a block of the subject lasts.
+        """
+        ...
+
+    async def renew(
+        self, key: str, successor: Session, sealed_id: bytes, until: float
+    ) -> bytes | None:
+        """Give a living session a successor, once; return the sealed id of the one it has.
+
+        That is `sealed_id`, or what an earlier call left. The session goes on until `until`, or
+        its own end where that is sooner. `successor` has its subject and origin. None: no such
+        session lives.
         """
         ...
 
@@ -114,16 +154,35 @@ class SessionStore(Protocol):
         """Return what is known of a key. An expired session may be returned, or be forgotten."""
         ...
 
-    async def end(self, key: str, reason: str) -> bool:
-        """End a session and leave a tombstone until it would have expired; False: none lived."""
+    async def end(self, key: str, reason: str) -> tuple[str, ...]:
+        """End a session and its family, each with a tombstone until it would have expired.
+
+        Returns the keys of those that lived; of none, where this one did not. Said again of one
+        that has ended, it is written again, for replicas to hear. Raises: UnconfirmedError.
+        """
         ...
 
     async def end_subject(self, subject: Subject, reason: str) -> tuple[str, ...]:
-        """End all sessions of a subject; return their keys."""
+        """End all sessions of a subject; return their keys. Raises: UnconfirmedError."""
+        ...
+
+    async def block(self, subject: Subject, block: Block) -> tuple[str, ...]:
+        """Let a subject log in no more, and end its sessions (`BLOCKED`); return their keys.
+
+        A later block replaces an earlier one. Raises: UnconfirmedError.
+        """
+        ...
+
+    async def unblock(self, subject: Subject) -> bool:
+        """Take a block away; False: none lasted."""
+        ...
+
+    async def block_of(self, subject: Subject) -> Block | None:
+        """Return the block that lasts."""
         ...
 
     async def follow(self, listener: Listener) -> NoReturn:
-        """Tell of every ending by anybody, and say `heard` every `BEAT_S`, until cancelled.
+        """Tell of every ending and renewal by anybody, and say `heard` every `BEAT_S`.
 
         One call is one unbroken stretch: where an ending may have been missed, it raises, and its
         successor tells only of later ones. An ending is told within `2 * BEAT_S` of its commit.
@@ -147,6 +206,38 @@ class SessionStore(Protocol):
 
     async def purge(self, now: float) -> int:
         """Remove a batch of what has expired; 0: nothing is left to remove."""
+        ...
+
+    # Notes: small values that live shortly, such as tickets. Names are `session_key_of` values.
+
+    async def keep_note(self, name: str, value: bytes, until: float) -> bytes | None:
+        """Keep a note where none lives under this name; return the one that does, else None."""
+        ...
+
+    async def replace_note(self, name: str, old: bytes, new: bytes, until: float) -> bool:
+        """Replace a living note whose value is `old`; False: it is not, or is no more."""
+        ...
+
+    async def read_note(self, name: str) -> bytes | None:
+        """Return the value of a living note."""
+        ...
+
+    async def take_note(self, name: str) -> bytes | None:
+        """Return the value of a living note and remove it: of many who take it, one gets it."""
+        ...
+
+    # Which encryption keys are needed: ids of `KeyRing`, until the last record they seal expires.
+
+    async def note_sealing_key(self, key_id: str, until: float) -> None:
+        """Remember that records sealed with this key may live until then; never shortened."""
+        ...
+
+    async def sealing_keys(self) -> Mapping[str, float]:
+        """Return the ids whose time is not over, and until when records may need them."""
+        ...
+
+    async def forget_sealing_key(self, key_id: str) -> None:
+        """Forget one, whatever it still seals."""
         ...
 
 
