@@ -36,6 +36,7 @@ class GatewayProtocol(RequestHandler):
     """One client connection."""
 
     __slots__ = (
+        "_early",
         "_flight",
         "_head_clock",
         "_is_between",
@@ -66,6 +67,7 @@ class GatewayProtocol(RequestHandler):
         self.address = ""
         self.scheme = "http"
         self.recollection = Recollection()
+        self._early = b""  # came before aiohttp's task was back from the last request
         self._flight: Flight | None = None
         self._head_clock = HeadClock(loop, limits, self._head_is_late)
         self._is_broken = False
@@ -77,7 +79,7 @@ class GatewayProtocol(RequestHandler):
     def is_idle(self) -> bool:
         """Whether aiohttp waits for a request here: none running, none queued, none ending."""
         is_waiting = self._waiter is not None and not self._waiter.done()
-        return is_waiting and self._flight is None
+        return is_waiting and self._flight is None and not self._early
 
     @property
     def is_fresh(self) -> bool:
@@ -115,6 +117,9 @@ class GatewayProtocol(RequestHandler):
     # -- the fast path --------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
+        if self._early:
+            self._early += data
+            return
         if self._flight is not None:
             self._flight.hand_over()  # what comes now waits behind it
         waiter = self._waiter
@@ -122,7 +127,11 @@ class GatewayProtocol(RequestHandler):
         # Without data it is aiohttp's own call, from within our reading of a body.
         fast_path = self._owner.fast_path
         if not is_next or not data or fast_path is None or self._paused:
-            self._receive(data)
+            if data and self._is_coming_back:
+                self._early = data
+                self._loop.call_soon(self._take_early)
+            else:
+                self._receive(data)
         elif not self._begin_again(fast_path, data):
             is_at_start = self._is_at_start
             self._waiter = None  # aiohttp's task sleeps on until it is known who takes the request
@@ -130,6 +139,26 @@ class GatewayProtocol(RequestHandler):
             self._waiter = waiter
             if self._messages and not self._begin_flight(fast_path, data if is_at_start else b""):
                 self._wake()
+
+    @property
+    def _is_coming_back(self) -> bool:
+        """Whether aiohttp's task has answered, and only waits for its turn to wait for a request.
+
+        A client that asks again at once would never leave the slow way: whoever answered it is
+        always one turn behind.
+        """
+        is_over = self._waiter is None and self._current_request is None and not self._messages
+        return is_over and self._request_count > 0 and self._payload.is_eof()
+
+    def _take_early(self) -> None:
+        """Take what came early: by now aiohttp's task is back, or it never will be."""
+        data, self._early = self._early, b""
+        if self.transport is None:
+            return
+        if self._waiter is not None:
+            self.data_received(data)
+        else:
+            self._receive(data)
 
     @property
     def _is_at_start(self) -> bool:

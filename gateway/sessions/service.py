@@ -60,6 +60,7 @@ class Issued:
 
     token: str = field(repr=False)
     session: Session
+    session_id: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +156,27 @@ class SessionService:
         Raises: GatewayError store_unavailable; a record may be left, but nobody has its token.
         """
         now = self._clock()
-        session_id = new_session_id(self._new_id)
+        session_id = new_session_id(self._new_id, subject_key_of(login.subject))
         session = self._new_session(session_key_of(session_id), login, now)
         sealed = self._seal(login)
         for key in await self._store.create(session, sealed, self._policy.max_per_subject):
             self._memory.ended(key)
-        return Issued(self._signer.sign(session_id, now), session)
+        return Issued(self._signer.sign(session_id, now), session, session_id)
+
+    async def issue_again(self, session_id: str) -> Issued:
+        """Sign a token anew for a living session.
+
+        Raises: GatewayError session_expired, session_revoked, store_unavailable.
+        """
+        session = await self.living(session_key_of(session_id))
+        return Issued(self._signer.sign(session_id, self._clock()), session, session_id)
+
+    async def living(self, key: str) -> Session:
+        """Return the living session under a key; its use is not noted.
+
+        Raises: GatewayError session_expired, session_revoked, store_unavailable.
+        """
+        return (await self._memory.find(key, self._clock())).session
 
     async def authenticate(self, token: str) -> Session:
         """Return the living session a token names, and note that it is used.
@@ -186,9 +202,10 @@ class SessionService:
         if not is_session_key(key):
             return False
         self._memory.doubt(key)  # also where the answer is lost
-        is_ended = await self._store.end(key, reason)
-        self._memory.ended(key)
-        return is_ended
+        ended = await self._store.end(key, reason)
+        for each in {key, *ended}:
+            self._memory.ended(each)
+        return bool(ended)
 
     async def end_subject(self, subject: Subject, reason: str = REVOKED) -> int:
         """End all sessions of a subject and return how many lived.

@@ -32,9 +32,16 @@ _TOKEN = re.compile(rf"gw1\.({_SESSION_ID}\.{_DATE}\.{_SIGNATURE})")
 _KEY = re.compile("[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 
-def new_session_id(random_bytes: Callable[[int], bytes]) -> str:
-    """Make a session id: 144 random bits, 24 characters of base64url."""
-    return base64_encode(random_bytes(_SESSION_ID_BYTES)).decode("ascii")
+def new_session_id(random_bytes: Callable[[int], bytes], subject_key: str) -> str:
+    """Make a session id: 144 random bits, 24 characters of base64url.
+
+    Ids are drawn until the session's key begins as the subject's does, some 64 times: so all of a
+    subject can lie on one slot of a Redis Cluster, and 138 bits are still nobody's to guess.
+    """
+    while True:
+        session_id = base64_encode(random_bytes(_SESSION_ID_BYTES)).decode("ascii")
+        if session_key_of(session_id)[0] == subject_key[0]:
+            return session_id
 
 
 def session_key_of(session_id: str) -> str:
