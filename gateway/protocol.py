@@ -1,29 +1,19 @@
-"""aiohttp's server protocol, with its measured gaps closed (design section 9; attacks.md C2).
+"""A client's connection: which of two ways a request goes, the fast path or a task of its own.
 
-It decides nothing about requests: deadlines for heads, a broken body told to the handler that
-reads it, our own answer to what the parser refuses, and which of two ways a request goes: the fast
-path, or a task of its own.
+It decides nothing about requests themselves. What aiohttp's protocol lacks: `mended`.
 """
 
 import asyncio
-import logging
 from typing import cast
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+from aiohttp.web_protocol import _ErrInfo
 
-from gateway.answers import cut_off
-from gateway.errors import GatewayError
 from gateway.flights import FastPath, Flight, Owner
-from gateway.head_clock import HeadClock
-from gateway.limits import MAX_FIELDS, HeadTooLargeError, refusal_of
+from gateway.mended import MendedProtocol
 from gateway.recollection import Recollection
-
-logger = logging.getLogger(__name__)
-FLUSH_S = 30.0
-"""How long a closing connection waits for a client to take the last bytes (attacks.md D2)."""
 
 
 def peer_address(transport: asyncio.BaseTransport | None) -> str:
@@ -32,68 +22,38 @@ def peer_address(transport: asyncio.BaseTransport | None) -> str:
     return str(peer[0]) if isinstance(peer, tuple) and peer else ""
 
 
-class GatewayProtocol(RequestHandler):
+class GatewayProtocol(MendedProtocol):
     """One client connection."""
 
     __slots__ = (
         "_early",
         "_flight",
-        "_head_clock",
         "_is_between",
-        "_is_broken",
         "_is_parsed",
-        "_owner",
-        "_payload",
         "address",
         "recollection",
         "scheme",
     )
 
     def __init__(self, manager: web.Server, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
-        limits = owner.limits
-        super().__init__(
-            manager,
-            loop=loop,
-            keepalive_timeout=limits.keepalive_s,
-            access_log=cast("logging.Logger", None),  # None is how aiohttp writes "no access log"
-            max_line_size=limits.line_bytes,
-            max_field_size=limits.field_bytes,
-            max_headers=MAX_FIELDS,
-            lingering_time=0.0,  # `Written` does it
-            read_bufsize=64 * 1024,
-            auto_decompress=False,  # bodies pass as they are; no gzip bombs in the process
-        )
-        self._owner = owner
+        super().__init__(manager, owner, loop)
         self.address = ""
         self.scheme = "http"
         self.recollection = Recollection()
         self._early = b""  # came before aiohttp's task was back from the last request
         self._flight: Flight | None = None
-        self._head_clock = HeadClock(loop, limits, self._head_is_late)
-        self._is_broken = False
         self._is_between = False  # whether a request may begin that the parser does not see
         self._is_parsed = False  # whether the parser has seen the flight's request
-        self._payload: StreamReader = EMPTY_PAYLOAD  # of the request that was parsed last
 
     @property
     def is_idle(self) -> bool:
         """Whether aiohttp waits for a request here: none running, none queued, none ending."""
-        is_waiting = self._waiter is not None and not self._waiter.done()
-        return is_waiting and self._flight is None and not self._early
+        return super().is_idle and self._flight is None and not self._early
 
     @property
     def is_fresh(self) -> bool:
         """Whether no request has come here yet."""
         return self._request_count == 0
-
-    async def start(self) -> None:
-        """Serve requests; a client that never takes the last bytes does not keep us for ever."""
-        transport = self.transport
-        try:
-            await super().start()
-        finally:
-            if transport is not None and transport.get_write_buffer_size():
-                self._loop.call_later(FLUSH_S, transport.abort)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.address = peer_address(transport)
@@ -177,11 +137,6 @@ class GatewayProtocol(RequestHandler):
         self._request_count += 1
         return True
 
-    def _wake(self) -> None:
-        """Wake aiohttp's task: there is something in its queue."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
     def _begin_flight(self, fast_path: FastPath, data: bytes) -> bool:
         """Offer the one request that has come to the fast path."""
         message, body = self._messages[0]
@@ -239,90 +194,6 @@ class GatewayProtocol(RequestHandler):
         self.hand_over()  # or aiohttp would take this connection for an idle one
         super()._process_keepalive()
 
-    # -- bytes ----------------------------------------------------------------------------------
-
     def _receive(self, data: bytes) -> None:
-        if self._is_broken:
-            return  # nothing behind a framing error can be trusted
         self._is_between = False
-        body = self._payload
-        was_in_head = body.is_eof()
-        size = 0 if was_in_head else body.total_bytes
-        before = self._request_count
-        if was_in_head:
-            super().data_received(data)
-        else:
-            self._receive_body(body, data)
-        if self._request_count != before:
-            if not self._head_clock.is_quiet:
-                self._head_clock.stop()
-            self._note(*self._messages[-1])
-            if not data.endswith(b"\n\r\n"):
-                self._watch_next_head(data.find(b"\r\n\r\n") + 4 - len(data))
-        elif not was_in_head:
-            if not data.endswith(b"\n\r\n"):
-                self._watch_next_head(-size - len(data) if data else 1)
-        elif data and not (self._upgraded or self._head_clock.add(len(data))):
-            error = _ErrInfo(status=400, exc=HeadTooLargeError(), message="")
-            self._messages.append((error, EMPTY_PAYLOAD))
-            self._break(error)
-            self._wake()
-
-    def _receive_body(self, body: StreamReader, data: bytes) -> None:
-        """Go on with a body, and count its request out of the parser's queue when it ends.
-
-        aiohttp does so when a request is taken, and counts in when its body has ended: one taken
-        sooner keeps its place for ever, and the last of a long pipeline would lie unread.
-        """
-        is_taken = not self._messages or self._messages[-1][1] is not body
-        super().data_received(data)
-        if is_taken and body.is_eof() and self._parser is not None:
-            self._parser.message_consumed()
-            if len(self._messages) == self._max_msg_queue_size - 1:
-                super().data_received(b"")  # the parser has stopped one too soon
-
-    def _watch_next_head(self, offset: int) -> None:
-        """Start the clock unless the bytes ended with the body, by its size (attacks.md D1)."""
-        body = self._payload  # behind several requests at once it may start for nothing
-        if body is EMPTY_PAYLOAD or (body.is_eof() and body.total_bytes + offset):
-            self._head_clock.start()
-
-    def _note(self, message: object, payload: StreamReader) -> None:
-        """Keep the newest request's body; after a parse error there will be none any more."""
-        if isinstance(message, _ErrInfo):
-            self._break(message)
-        else:
-            self._payload = payload
-
-    def _break(self, error: _ErrInfo) -> None:
-        """Answer what cannot be parsed, after the requests before it, and read no further.
-
-        The body being read learns that it will never end (design section 9, point 3). The error's
-        own body never ends either: so we linger, and our answer is not lost in a reset.
-        """
-        self._is_broken = True
-        if not self._payload.is_eof():
-            self._payload.set_exception(RequestPayloadError("malformed body"))
-        self._messages[-1] = (error, StreamReader(self, 1, loop=self._loop))
-
-    def _head_is_late(self) -> None:
-        if self.is_idle:
-            self.force_close()
-        else:
-            self._head_clock.start()  # its turn comes after the request under way
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer what the parser refused, without repeating a byte of it (attacks.md L3)."""
-        if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
-            cut_off(request)
-            raise ConnectionAbortedError("the client is gone, or has part of an answer")
-        if status != 400:  # a handler's exception: ours handles all of its own
-            logger.error("unexpected failure: %s", type(exc).__name__)
-            return self._owner.refuse(request, GatewayError("internal_error"))
-        return self._owner.refuse(request, refusal_of(exc, message, self._owner.limits))
+        super()._receive(data)

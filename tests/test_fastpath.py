@@ -12,20 +12,12 @@ import pytest
 
 from gateway.fastpath import SMALL_BYTES, FastPath
 from tests.support.endings import until
-from tests.support.flights import Watched, connected, server_of, settle
+from tests.support.flights import Watched, connected, server_of, settle, warm
 from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.own import bearer, head
 from tests.support.raw import OK, Message
 
 GET = head("GET /public/x")
-
-
-async def warm(running: RunningGateway) -> Watched:
-    """Have a connection to the service at hand, and watch from now on."""
-    assert (await running.get("/public/warm")).status == 200
-    await settle(running)
-    running.upstream.requests.clear()
-    return Watched(running)
 
 
 async def ask(running: RunningGateway, data: bytes, of: str = "GET") -> Message:

@@ -13,6 +13,9 @@ from gateway.errors import GatewayError
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.dial import Dialer, TargetAddress
 
+SPARES = 8
+"""Connections opened ahead of need at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
@@ -28,6 +31,9 @@ class Pool:
 
     Who holds or opens a connection holds a place; a place given up goes to whoever waits longest.
     Idle connections hold none, but with the places they never exceed the bound.
+
+    It grows with what is asked for at once: who found none at hand, but one a moment later, has a
+    spare one opened. Else a pool a little too small would send many the slow way for ever.
     `attempts` counts exchanges, `connect_failures` connections that could not be made.
     `has_failed` is its upstream's: the last thing heard of this target was a failure.
     """
@@ -54,6 +60,8 @@ class Pool:
         # In order, and a waiter that goes away is found at once: there may be thousands.
         self._waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._sweeper: asyncio.TimerHandle | None = None
+        self._missed = 0
+        self._spares: set[asyncio.Task[None]] = set()
 
     @property
     def in_use(self) -> int:
@@ -93,10 +101,12 @@ class Pool:
         if self._places >= self._bound:
             return None
         connection = self._take_idle()
-        if connection is not None:
-            self._places += 1
-            self.attempts += 1
-            self._in_use.add(connection)
+        if connection is None:
+            self._missed += 1
+            return None
+        self._places += 1
+        self.attempts += 1
+        self._in_use.add(connection)
         return connection
 
     async def acquire(
@@ -110,7 +120,7 @@ class Pool:
         within_s = self.limits.connect_s if connect_s is None else connect_s
         await self._take_place(within_s)
         try:
-            connection = (None if fresh else self._take_idle()) or await self._open(within_s)
+            connection = (None if fresh else self._take_late()) or await self._open(within_s)
         except BaseException:
             self._leave_place()
             raise
@@ -122,16 +132,19 @@ class Pool:
         """Give a connection back; one that is not in step is closed."""
         self._in_use.discard(connection)
         if connection.end():
-            connection.idle_since_s = self._ticks()
-            self._idle.append(connection)
-            if self._sweeper is None:
-                self._schedule_sweep()
+            self._put_aside(connection)
         else:
             connection.abort()
         if self._waiters:
             self._leave_place()
         else:
             self._places -= 1
+
+    def _put_aside(self, connection: UpstreamConnection) -> None:
+        connection.idle_since_s = self._ticks()
+        self._idle.append(connection)
+        if self._sweeper is None:
+            self._schedule_sweep()
 
     def drop_idle(self) -> None:
         """Close what is idle: of a target that has died, it only looks alive."""
@@ -145,6 +158,8 @@ class Pool:
             self._sweeper = None
         for connection in self._in_use:
             connection.abort()
+        for spare in self._spares:
+            spare.cancel()
         self.drop_idle()
 
     # -- places ---------------------------------------------------------------------------------
@@ -192,6 +207,29 @@ class Pool:
                 return connection
             connection.abort()
         return None
+
+    def _take_late(self) -> UpstreamConnection | None:
+        """Take an idle connection after `take` has found none, or where nobody asked it."""
+        connection = self._take_idle()
+        if self._missed:
+            self._missed -= 1
+            if connection is not None:
+                self._add_spare()
+        return connection
+
+    def _add_spare(self) -> None:
+        known = self._places + len(self._idle) + len(self._spares)
+        if len(self._spares) < SPARES and known < self._bound and self._keepalive_s > 0:
+            spare = asyncio.create_task(self._open_spare(), name="spare connection")
+            self._spares.add(spare)
+            spare.add_done_callback(self._spares.discard)
+
+    async def _open_spare(self) -> None:
+        try:
+            connection = await self._open(self.limits.connect_s)
+        except GatewayError:
+            return  # whoever needs one will learn the same
+        self._put_aside(connection)
 
     async def _open(self, within_s: float) -> UpstreamConnection:
         while self._idle and self._places + len(self._idle) > self._bound:

@@ -10,6 +10,7 @@ from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.dial import Dialer, TargetAddress
 from gateway.proxy.pool import Pool, PoolLimits
 from gateway.proxy.resolve import Resolver
+from tests.support.endings import until
 from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.raw import OK, RawUpstream, connect
 from tests.support.wire import Service, read_rest
@@ -239,6 +240,72 @@ async def test_an_idle_connection_is_taken_at_once(upstream: RawUpstream) -> Non
     assert pool.take() is None
     assert (pool.in_use, pool.idle) == (0, 0)
     pool.close()
+
+
+async def miss_one(pool: Pool) -> list[UpstreamConnection]:
+    """Ask while all connections are in use, and take one that came back a moment later."""
+    first = await pool.acquire()
+    assert pool.take() is None
+    pool.release(first)
+    return [await pool.acquire()]
+
+
+async def test_a_pool_grows_with_what_is_asked_at_once(upstream: RawUpstream) -> None:
+    """A spare one is opened for the next time, once for each that was missed."""
+    pool = pool_to(upstream, connections=3)
+    (first,) = await miss_one(pool)
+    await until(lambda: pool.idle == 1)
+    assert pool.open == 2
+    second = pool.take()
+    assert second is not None
+    assert second is not first
+    for connection in (first, second):
+        await exchange(connection)
+        pool.release(connection)
+    pool.release(await pool.acquire())
+    await asyncio.sleep(0)
+    assert (pool.open, pool.idle) == (2, 2)
+    pool.close()
+
+
+@pytest.mark.parametrize(
+    ("connections", "keepalive_s", "why"),
+    [(1, 60.0, "the bound"), (3, 0.0, "none is kept")],
+)
+async def test_a_pool_does_not_grow(
+    upstream: RawUpstream, connections: int, keepalive_s: float, why: str
+) -> None:
+    """Beyond its bound, or where a spare connection would be closed at once."""
+    limits = PoolLimits(connections, 5.0, keepalive_s)
+    pool = Pool(TargetAddress("127.0.0.1", upstream.port), limits, Dialer(Resolver()))
+    taken = await miss_one(pool)
+    await asyncio.sleep(0.02)
+    assert (pool.open, pool.idle) == (1, 0), why
+    pool.release(taken[0])
+    pool.close()
+
+
+async def test_a_spare_connection_that_fails_is_nobodys_trouble(upstream: RawUpstream) -> None:
+    """It is counted, and the pool goes on."""
+    pool = pool_to(upstream, connections=3)
+    first = await pool.acquire()
+    assert pool.take() is None
+    pool.release(first)
+    upstream.stop_listening()
+    assert await pool.acquire() is first
+    await until(lambda: pool.connect_failures == 1)
+    assert pool.open == 1
+    pool.release(first)
+    pool.close()
+
+
+async def test_closing_gives_spare_connections_up(upstream: RawUpstream) -> None:
+    """One that is being opened is not left behind."""
+    pool = pool_to(upstream, connections=3)
+    await miss_one(pool)
+    pool.close()
+    await asyncio.sleep(0.02)
+    assert pool.idle == 0
 
 
 async def test_nobody_overtakes_those_who_wait(upstream: RawUpstream) -> None:

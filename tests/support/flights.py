@@ -104,3 +104,11 @@ def counted(running: RunningGateway) -> int:
     """Requests that were counted."""
     cells = running.gateway.listener._entry._parts.counts._cells.values()
     return sum(sum(cell.buckets) for cell in cells)
+
+
+async def warm(running: RunningGateway) -> Watched:
+    """Have a connection to the service at hand, and watch from now on."""
+    assert (await running.get("/public/warm")).status == 200
+    await settle(running)
+    running.upstream.requests.clear()
+    return Watched(running)

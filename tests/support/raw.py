@@ -138,6 +138,11 @@ class RawUpstream:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**22)
         self.port = self._server.sockets[0].getsockname()[1]
 
+    def stop_listening(self) -> None:
+        """Take no new connection; those that stand go on."""
+        assert self._server is not None, "it has not been started"
+        self._server.close()
+
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
