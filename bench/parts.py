@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.arena import Arena, Standing, run_peer
 from bench.idle import IdleCost, measure_idle
 from bench.latency import Latency, measure_latency
-from bench.load import SMALL_64, Aim, run_wrk
+from bench.load import SMALL_64, Aim, Load, run_wrk
 from bench.peers.base import SMALL_PATH, Peer, Place, python_env
 from bench.peers.python import Change, gateway
 from bench.process import Program
@@ -73,16 +73,26 @@ def run_sockets(arena: Arena) -> dict[str, SocketsResult]:
 
 
 def run_workers(arena: Arena, *, rounds: int, seconds: int) -> dict[int, Row]:
-    """Compare one worker and two. Raises: SkippedError where two are refused."""
+    """Compare one worker and two, each worker with as many connections.
+
+    On one core two take turns: with the same connections for both, each would find half as many
+    requests at its turn, and the processor's caches cold. Raises: SkippedError where two are
+    refused.
+    """
     names = {count: f"workers-{count}" for count in (1, 2)}
     with ExitStack() as stack:
         ours = [_ours(name, Change(workers=count)) for count, name in names.items()]
         started = [stack.enter_context(run_peer(arena, peer)) for peer in ours]
         few = [_aimed(one, arena) for one in started]
         core = arena.cores.load
-        done = run_rounds(few, SMALL_64, rounds=rounds, seconds=seconds, core=core)
+        loads = {name: _widened(SMALL_64, count) for count, name in names.items()}
+        done = run_rounds(few, loads, rounds=rounds, seconds=seconds, core=core)
         rows = summarise(done, names[1])
         return {count: rows[name] for count, name in names.items()}
+
+
+def _widened(load: Load, workers: int) -> Load:
+    return replace(load, connections=load.connections * workers)
 
 
 def _ours(name: str, change: Change, origin_port: int | None = None) -> Peer:

@@ -175,7 +175,7 @@ def _workers(results: Results) -> str:
         (str(count), whole(row.per_s), tenth(row.cpu_us), ratio(row.cpu_us / one.cpu_us))
         for count, row in results.workers.items()
     )
-    return f"Small answers, 64 connections; {said}.\n\n" + table(head, rows)
+    return f"Small answers, 64 connections for each worker; {said}.\n\n" + table(head, rows)
 
 
 def _left_out(results: Results) -> Iterator[str]:

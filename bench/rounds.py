@@ -3,7 +3,7 @@
 It must not know what the numbers are compared with.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bench.arena import Standing
 from bench.load import Load, WrkResult, run_wrk
@@ -12,16 +12,28 @@ from bench.stats import Sample
 
 
 def run_rounds(
-    standing: Iterable[Standing], load: Load, *, rounds: int, seconds: int, core: int
+    standing: Iterable[Standing],
+    loads: Load | Mapping[str, Load],
+    *,
+    rounds: int,
+    seconds: int,
+    core: int,
 ) -> list[dict[str, Sample]]:
-    """Run the load at each proxy in turn, `rounds` times; the order turns with each round."""
+    """Run the load at each proxy in turn, `rounds` times; the order turns with each round.
+
+    Where each has a load of its own, they are given by the proxies' names.
+    """
     order = list(standing)
+    names = [one.peer.name for one in order]
+    load_of = dict.fromkeys(names, loads) if isinstance(loads, Load) else loads
     for one in order:
-        run_wrk(load, one.aim, 1, core)
+        run_wrk(load_of[one.peer.name], one.aim, 1, core)
     done = []
     for number in range(rounds):
         turned = order[number % len(order) :] + order[: number % len(order)]
-        samples = {one.peer.name: run_once(one, load, seconds, core) for one in turned}
+        samples = {
+            one.peer.name: run_once(one, load_of[one.peer.name], seconds, core) for one in turned
+        }
         done.append({one.peer.name: samples[one.peer.name] for one in order})
     return done
 
