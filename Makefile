@@ -45,7 +45,7 @@ CORE := gateway/errors.py 'gateway/settings/*' gateway/target.py gateway/headers
 	gateway/clients.py gateway/admission.py gateway/recollection.py gateway/routing.py gateway/identity.py gateway/access.py \
 	gateway/platforms/crypto.py gateway/endpoints/apps.py gateway/proxy/head.py
 
-bench: $(VENV)/.dev ## measure against other proxies, write docs/performance.md (QUICK=1: a first ratio, printed)
+bench: $(VENV)/.dev ## measure, write docs/performance.md (QUICK=1: little, printed; ONLY=sessions: logins, look-ups, revocations)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 docs: $(VENV)/.run ## write docs/gateway.schema.json and docs/settings.md anew

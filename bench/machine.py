@@ -23,6 +23,7 @@ _ASK: Mapping[str, tuple[str, ...]] = {
     "wrk": ("-v",),
     "h2load": ("--version",),
     "go": ("version",),
+    "redis-server": ("--version",),
 }
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 

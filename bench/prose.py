@@ -28,12 +28,14 @@ HOW = """## How it is measured
 REPEAT = """## To repeat it
 
 ```sh
-make bench            # everything: about ten minutes, with nothing else running
-make bench QUICK=1    # a first ratio in a minute, printed only
+make bench                  # everything: about twenty minutes, with nothing else running
+make bench QUICK=1          # a first ratio in a minute, printed only
+make bench ONLY=sessions    # the section on sessions alone; with QUICK=1 little of it, printed only
 ```
 
-wrk, h2load (of nghttp2), nginx, haproxy, Caddy and Go are taken from where they are installed; what
-is missing is left out by name. Go's peers are built once, into `bench/.cache`.
+wrk, h2load (of nghttp2), nginx, haproxy, Redis, Caddy and Go are taken from where they are
+installed; what is missing is left out by name, but Redis, which the development tools bring along.
+Go's peers are built once, into `bench/.cache`.
 """
 
 IDLE = """Each has asked once and stays: {uss} KiB each of the process's own memory (USS), {rss} KiB

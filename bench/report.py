@@ -14,6 +14,7 @@ from bench.peers.nginx import PLAIN
 from bench.peers.python import OURS
 from bench.results import LoadResult, Results
 from bench.stats import FULL
+from bench.stores.page import render_sessions
 from bench.text import hundredth, mib, ratio, table, tenth, whole
 
 
@@ -117,6 +118,8 @@ def _parts(results: Results) -> Iterator[str]:
     if results.workers:
         yield "## Two workers\n"
         yield _workers(results)
+    if results.stores:
+        yield render_sessions(results.stores)
 
 
 def _latency(results: Results) -> str:

@@ -15,6 +15,7 @@ from bench.peers.base import Peer
 from bench.peers.nginx import PLAIN
 from bench.sockets import SocketsResult
 from bench.stats import Rounds, Row, ratios_of, summarise
+from bench.stores.found import StoreResult
 from bench.stream import StreamResult
 
 
@@ -51,6 +52,7 @@ class Results:
     sockets: Mapping[str, SocketsResult] = field(default_factory=dict)
     streams: Sequence[StreamResult] = ()
     workers: Mapping[int, Row] = field(default_factory=dict)
+    stores: Sequence[StoreResult] = ()
     skipped: dict[str, str] = field(default_factory=dict)
 
     def load(self, name: str) -> LoadResult | None:

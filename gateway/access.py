@@ -25,6 +25,14 @@ class Authenticator(Protocol):
         ...
 
 
+class TicketOffice(Protocol):
+    """Turns a ticket into its session; `Tickets` is one."""
+
+    async def redeem(self, ticket: str, path: str) -> Session:
+        """Raises: GatewayError session_invalid, _expired, _revoked, store_unavailable."""
+        ...
+
+
 class Grant(NamedTuple):
     """The answer yes: this request may take this route, as this session or as nobody."""
 
@@ -36,10 +44,15 @@ class Access:
     """Routes, sessions, and the rule between them."""
 
     def __init__(
-        self, router: Router, sessions: Authenticator, cookie_name: str | None = None
+        self,
+        router: Router,
+        sessions: Authenticator,
+        tickets: TicketOffice,
+        cookie_name: str | None = None,
     ) -> None:
         self._router = router
         self._sessions = sessions
+        self._tickets = tickets
         self._cookie_name = cookie_name
 
     async def decide(
@@ -66,6 +79,8 @@ class Access:
         """
         if route.session == "none":
             return Grant(route, None)
+        if route.ticket and request.target.tickets:
+            return None
         token = read_token(request.found, request.bearer, self._cookie_name)
         session = None
         if token is not None and (session := self._sessions.recall(token)) is None:
@@ -75,7 +90,14 @@ class Access:
 
     async def _look_up(self, request: Admitted, route: Route) -> Grant:
         token = read_token(request.found, request.bearer, self._cookie_name)
-        session = None if token is None else await self._sessions.authenticate(token)
+        tickets = request.target.tickets if route.ticket else ()
+        session = None
+        if len(tickets) + (token is not None) > 1:
+            raise GatewayError("token_conflict", "send one token or one ticket, not both")
+        if tickets:
+            session = await self._tickets.redeem(tickets[0], request.target.path)
+        elif token is not None:
+            session = await self._sessions.authenticate(token)
         authorize(route, session)
         return Grant(route, session)
 

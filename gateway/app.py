@@ -12,7 +12,7 @@ from gateway import __version__
 from gateway.access_log import AccessLog
 from gateway.admin.listener import AdminListener
 from gateway.admin_side import open_admin_side
-from gateway.build import build_counted_store, build_sessions
+from gateway.build import build_counted_store, build_keyring, build_sessions
 from gateway.clock import Clock
 from gateway.listener import Listener
 from gateway.metrics.counts import Counts
@@ -20,6 +20,7 @@ from gateway.metrics.ledger import Ledger
 from gateway.metrics.source import own_source
 from gateway.public_side import open_public_side
 from gateway.sessions.opening import open_sessions
+from gateway.sessions.sealing import check_sealing_keys
 from gateway.settings import Settings
 from gateway.sockets import open_sockets
 
@@ -27,17 +28,19 @@ from gateway.sockets import open_sockets
 class Gateway:
     """One gateway process: `async with Gateway(settings, clock):` serves until the block ends.
 
+    `drops_keys`: records whose encryption key is missing are given up, else they refuse the start.
     Raises on entering: OSError (an address or a file cannot be had), GatewayError
-    store_unavailable (the session store cannot be opened).
+    store_unavailable (the session store cannot be opened), SettingsError (a missing key is needed).
     """
 
     listener: Listener
     admin: AdminListener
     access_log: AccessLog | None
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, *, drops_keys: bool = False) -> None:
         self._settings = settings
         self._clock = clock
+        self._drops_keys = drops_keys
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -65,8 +68,10 @@ class Gateway:
         sessions = await stack.enter_async_context(
             open_sessions(build_sessions(settings, self._clock, store))
         )
+        key_ids = build_keyring(settings).key_ids
+        await check_sealing_keys(store, key_ids, drop=self._drops_keys)
         public = await stack.enter_async_context(
-            open_public_side(settings, self._clock, sessions, counts)
+            open_public_side(settings, self._clock, sessions, store, counts)
         )
         self.admin = await stack.enter_async_context(
             open_admin_side(settings, sessions, lambda: public.is_draining, metrics)

@@ -10,19 +10,21 @@ from aiohttp import web
 from aiohttp_session import session_middleware
 
 from gateway.admin.api import AdminApi, Metrics
+from gateway.admin.calls import SessionCalls
 from gateway.admin.tokens import AdminToken, AdminTokens
 from gateway.admission import AdmissionLimits
 from gateway.clients import Trust
 from gateway.clock import Clock
 from gateway.endpoints.apps import Apps
-from gateway.endpoints.login import Login
-from gateway.endpoints.session import Logout, Show, ShowSession
+from gateway.endpoints.call import Handler
+from gateway.endpoints.session import Logout, Renew, Show, ShowSession
 from gateway.endpoints.table import Endpoint, Endpoints
+from gateway.endpoints.tickets import MakeTicket
 from gateway.errors import Answer
 from gateway.limits import ProtocolLimits
 from gateway.metrics.counts import Counts
 from gateway.metrics.source import MetricsSource
-from gateway.platforms.base import Exchange, PlatformApp
+from gateway.platforms.base import PlatformApp
 from gateway.proxy.exchange import ProxyLimits
 from gateway.request_ids import RequestIds
 from gateway.routing import Route, Router
@@ -33,6 +35,7 @@ from gateway.sessions.service import SessionPolicy, SessionService
 from gateway.sessions.storage import TokenStorage
 from gateway.sessions.store import SessionStore
 from gateway.sessions.stores import open_store
+from gateway.sessions.tickets import Tickets
 from gateway.sessions.token import TokenSigner
 from gateway.settings import RouteSettings, Settings
 from gateway.survey import read_token, survey_request
@@ -108,6 +111,7 @@ def _build_route(route: RouteSettings) -> Route:
         platforms=None if route.platforms is None else frozenset(route.platforms),
         strip_prefix=route.strip_prefix,
         allow=frozenset(route.allow),
+        ticket=route.ticket,
         body_bytes=route.limits.body,
         first_byte_s=route.timeouts.first_byte,
         idle_s=route.timeouts.idle,
@@ -140,14 +144,13 @@ def build_apps(settings: Settings) -> list[PlatformApp]:
 
 def build_endpoints(
     settings: Settings,
-    exchange: Exchange,
+    login: Handler,
     sessions: SessionService,
+    store: SessionStore,
     clock: Clock,
-    counts: Counts,
 ) -> Endpoints:
-    """The paths the gateway answers itself."""
+    """The paths the gateway answers itself; `login` takes logins."""
     show = ShowSession(clock, exposes_openid=settings.session.expose_openid)
-    login = Login(Apps(build_apps(settings)), exchange, sessions, show, counts)
     own = settings.endpoints
     table = [
         Endpoint("login", path, ALIAS_METHODS if "{" in path else ("POST",), login)
@@ -157,6 +160,11 @@ def build_endpoints(
         table.append(Endpoint("logout", own.logout, ("POST",), Logout(sessions)))
     if own.session is not None:
         table.append(Endpoint("session", own.session, ("GET", "HEAD"), Show(show)))
+        below = own.session.rstrip("/")
+        renew = Renew(sessions, show)
+        table.append(Endpoint("session_renew", f"{below}/renew", ("POST",), renew))
+        tickets = MakeTicket(build_tickets(sessions, store, clock), settings.server.limits.target)
+        table.append(Endpoint("session_ticket", f"{below}/ticket", ("POST",), tickets))
 
     def read(request: web.BaseRequest) -> str | None:
         found, _, bearer = survey_request(request.raw_headers)
@@ -184,6 +192,11 @@ def build_counted_store(settings: Settings, clock: Clock, counts: Counts) -> Ses
     return CountedStore(build_store(settings, clock), counts)
 
 
+def build_keyring(settings: Settings) -> KeyRing:
+    """The encryption keys."""
+    return KeyRing([key.get_secret_value() for key in settings.session.encryption_keys])
+
+
 def build_sessions(
     settings: Settings, clock: Clock, store: SessionStore | None = None
 ) -> SessionService:
@@ -192,7 +205,7 @@ def build_sessions(
     return SessionService(
         store or build_store(settings, clock),
         TokenSigner([key.get_secret_value() for key in session.signing_keys]),
-        KeyRing([key.get_secret_value() for key in session.encryption_keys]),
+        build_keyring(settings),
         clock,
         SessionPolicy(
             lifetime_s=session.lifetime,
@@ -203,6 +216,11 @@ def build_sessions(
         secrets.token_bytes,
         cache=CachePolicy(size=session.cache, grace_s=session.grace),
     )
+
+
+def build_tickets(sessions: SessionService, store: SessionStore, clock: Clock) -> Tickets:
+    """Tickets of these sessions, kept where they are."""
+    return Tickets(store, sessions, clock, secrets.token_bytes)
 
 
 def build_admin_tokens(settings: Settings) -> AdminTokens:
@@ -223,9 +241,8 @@ def build_admin_api(
 ) -> AdminApi:
     """Health and metrics, and the admin API over these sessions."""
     return AdminApi(
-        sessions,
+        SessionCalls(sessions, Apps(build_apps(settings))),
         build_admin_tokens(settings),
-        Apps(build_apps(settings)),
         RequestIds(),
         is_draining,
         metrics=Metrics(metrics, is_open=settings.admin.metrics == "open"),

@@ -1,41 +1,33 @@
 """The commands. Exit codes: 0 done, 1 refused, 2 wrong usage (click's own)."""
 
 import asyncio
-import base64
 import os
 import re
-import secrets
 import signal
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 import click
-import uvloop
 
 from gateway import __version__
-from gateway.errors import GatewayError, SettingsError
-from gateway.loader import Loaded, load
+from gateway.commands import CONFIG, load_or_end, run_or_end
+from gateway.keygen import KINDS, Kind, new_key, snippet
+from gateway.session_commands import sessions
 from gateway.settings import Listen
 from gateway.settings.addresses import MAX_PORT
-from gateway.supervisor.process import WorkerFailedError
-from gateway.supervisor.telling import addresses_of, tell
+from gateway.supervisor.telling import addresses_of
 
-T = TypeVar("T")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name (RFC 9110 5.6.2)."""
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 """What a header's value may not hold (RFC 9110 5.5); the parser refuses such a request."""
 
-CONFIG = click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("gateway.yaml"),
-    show_default=True,
-    help="The settings file.",
+DROP_KEYS = click.option(
+    "--drop-encryption-keys",
+    "drops_keys",
+    is_flag=True,
+    help="Start although sealed records need a key that is missing; they are lost.",
 )
 
 
@@ -47,7 +39,8 @@ def main() -> None:
 
 @main.command()
 @CONFIG
-def serve(config: Path) -> None:
+@DROP_KEYS
+def serve(config: Path, *, drops_keys: bool) -> None:
     """Run the gateway: a parent process and its workers.
 
     SIGTERM or Ctrl-C finishes what is under way and ends it, a second one ends it at once. SIGHUP
@@ -58,42 +51,44 @@ def serve(config: Path) -> None:
     from gateway.supervisor.hangup import on_hangup
     from gateway.supervisor.parent import Parent
 
-    loaded = _load(config)
+    loaded = load_or_end(config)
     settings = loaded.settings
     set_up_logging(settings.logs.level, settings.logs.format)
 
     async def run() -> None:
         stop = _stop_at_signal()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there are workers to replace
-        async with Parent(settings, now) as parent, on_hangup(parent.replace_workers):
+        parent = Parent(settings, now, drops_keys=drops_keys)
+        async with parent, on_hangup(parent.replace_workers):
             click.echo(f"gateway {__version__} listens on {parent.address}", err=True)
             await stop.wait()
             click.echo("draining", err=True)
 
-    _run(run(), addresses_of(settings))
+    run_or_end(run(), addresses_of(settings), config)
 
 
 @main.command()
 @CONFIG
-def dev(config: Path) -> None:
+@DROP_KEYS
+def dev(config: Path, *, drops_keys: bool) -> None:
     """Run simulator, echo service and gateway together, for development."""
     from gateway.clock import now
     from gateway.dev import UnfitError, run_dev
     from gateway.observe import set_up_logging
 
-    loaded = _load(config)
+    loaded = load_or_end(config)
     settings = loaded.settings
     if settings.environment != "development":
         raise click.ClickException("`gateway dev` needs settings with `environment: development`")
     set_up_logging(settings.logs.level, settings.logs.format)
 
     async def run() -> None:
-        async with run_dev(settings, now) as banner:
+        async with run_dev(settings, now, drops_keys=drops_keys) as banner:
             click.echo(banner)
             await _until_signal()
 
     try:
-        _run(run(), addresses_of(settings))
+        run_or_end(run(), addresses_of(settings), config)
     except UnfitError as error:
         raise click.ClickException(str(error)) from error
 
@@ -102,7 +97,7 @@ def dev(config: Path) -> None:
 @CONFIG
 def check(config: Path) -> None:
     """Check the settings as start-up would; list every problem."""
-    loaded = _load(config)
+    loaded = load_or_end(config)
     settings = loaded.settings
     click.echo(
         f"{config}: good: {len(settings.apps)} apps, {len(settings.upstreams)} upstreams,"
@@ -124,7 +119,7 @@ def explain(config: Path, method: str, url: str, headers: tuple[str, ...], peer:
     from gateway.explain import explain as explain_request
     from gateway.explaining import open_explain_parts
 
-    loaded = _load(config)
+    loaded = load_or_end(config)
     raw = RawRequest(
         method=method.upper(),
         target=_target_of(url),
@@ -139,7 +134,7 @@ def explain(config: Path, method: str, url: str, headers: tuple[str, ...], peer:
         click.echo(describe(explanation))
         return 1 if explanation.refusal is not None else 0
 
-    sys.exit(_run(run()))
+    sys.exit(run_or_end(run()))
 
 
 @main.command()
@@ -156,7 +151,7 @@ def simulate(config: Path, listen: str, any_app: bool) -> None:
     host, _, port = listen.rpartition(":")
     if not host or not (port.isascii() and port.isdigit()) or int(port) > MAX_PORT:
         raise click.UsageError("--listen is host:port")
-    apps = None if any_app else simulated_apps(_load(config).settings)
+    apps = None if any_app else simulated_apps(load_or_end(config).settings)
 
     async def run() -> None:
         running = await start(build_simulator(apps, now), host.strip("[]"), int(port))
@@ -164,46 +159,20 @@ def simulate(config: Path, listen: str, any_app: bool) -> None:
         await _until_signal()
         await running.close()
 
-    _run(run())
+    run_or_end(run())
 
 
 @main.command()
-def keygen() -> None:
-    """Make a signing key and an encryption key; put them first in their lists."""
-    encryption_key = base64.b64encode(secrets.token_bytes(32)).decode()
-    click.echo(f"signing_key: {secrets.token_urlsafe(48)}")
-    click.echo(f"encryption_key: {encryption_key}")
+@click.argument("kind", required=False, type=click.Choice(KINDS))
+def keygen(kind: Kind | None) -> None:
+    """Make new keys: both as lines of settings, or the bare key of one kind."""
+    click.echo(snippet() if kind is None else new_key(kind))
+
+
+main.add_command(sessions)
 
 
 # -- shared by the commands -------------------------------------------------------------------
-
-
-def _load(config: Path) -> Loaded:
-    """Load the settings, or say all that is wrong with them and end with 1."""
-    try:
-        loaded = load(config, os.environ)
-    except SettingsError as error:
-        for problem in error.problems:
-            click.echo(str(problem), err=True)
-        count = len(error.problems)
-        click.echo(f"{config}: refused: {count} problem{'s' * (count != 1)}", err=True)
-        sys.exit(1)
-    for warning in loaded.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    return loaded
-
-
-def _run(work: Coroutine[object, object, T], addresses: str = "") -> T:
-    """Run on uvloop; an address that is taken or a store that is away ends with 1.
-
-    `addresses` are told with an error of the system that names no file.
-    """
-    try:
-        return uvloop.run(work)
-    except (OSError, GatewayError) as error:
-        raise click.ClickException(tell(error, addresses)) from error
-    except WorkerFailedError as error:
-        raise click.ClickException(str(error)) from error
 
 
 async def _until_signal() -> None:

@@ -20,10 +20,13 @@ class UnfitError(Exception):
 
 
 @asynccontextmanager
-async def run_dev(settings: Settings, clock: Clock) -> AsyncIterator[str]:
+async def run_dev(
+    settings: Settings, clock: Clock, *, drops_keys: bool = False
+) -> AsyncIterator[str]:
     """Start everything; yield the banner.
 
-    Raises: UnfitError; OSError when an address is taken; GatewayError store_unavailable.
+    Raises: UnfitError; OSError when an address is taken; GatewayError store_unavailable;
+    SettingsError where the store needs a missing encryption key and `drops_keys` is not set.
     """
     simulator_url = _simulator_url(settings)
     echo_url = _echo_url(settings)
@@ -33,7 +36,7 @@ async def run_dev(settings: Settings, clock: Clock) -> AsyncIterator[str]:
     try:
         echo = await start(build_echo(), *_address(echo_url))
         try:
-            async with Gateway(settings, clock):
+            async with Gateway(settings, clock, drops_keys=drops_keys):
                 yield banner(settings, simulator_url)
         finally:
             await echo.close()

@@ -4,8 +4,10 @@ Looking a session up must not count as its use, and a request without a token ne
 the store is opened at the first look-up, and the service's background work is never started.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+
+from aiohttp import web
 
 from gateway.access import Access
 from gateway.build import (
@@ -14,25 +16,30 @@ from gateway.build import (
     build_router,
     build_sessions,
     build_store,
+    build_tickets,
     build_trust,
     cookie_name,
 )
 from gateway.clock import Clock
+from gateway.endpoints.call import Call
 from gateway.errors import GatewayError
 from gateway.explain import ExplainParts
-from gateway.metrics.counts import Counts
-from gateway.platforms.base import LoginCodes, PlatformApp, PlatformIdentity
 from gateway.sessions.model import Session
 from gateway.sessions.service import SessionService
 from gateway.sessions.store import SessionStore
+from gateway.sessions.tickets import Tickets
 from gateway.settings import Settings, UpstreamSettings
 
 
 class LookUps:
-    """Turns tokens into sessions as the gateway does, leaving no trace; an `Authenticator`."""
+    """Turns tokens and tickets into sessions as the gateway does, leaving no trace.
 
-    def __init__(self, sessions: SessionService, store: SessionStore) -> None:
+    An `Authenticator` and a `TicketOffice`.
+    """
+
+    def __init__(self, sessions: SessionService, tickets: Tickets, store: SessionStore) -> None:
         self._sessions = sessions
+        self._tickets = tickets
         self._store = store
         self._is_open = False
 
@@ -44,15 +51,22 @@ class LookUps:
 
         Raises: GatewayError session_invalid, session_expired, session_revoked, store_unavailable.
         """
+        return await self._ask(lambda: self._sessions.authenticate(token))
+
+    async def redeem(self, ticket: str, path: str) -> Session:
+        """Look a ticket's session up; the ticket stays good. Raises: as `authenticate`."""
+        return await self._ask(lambda: self._tickets.look(ticket, path))
+
+    async def _ask(self, question: Callable[[], Awaitable[Session]]) -> Session:
         try:
-            return await self._sessions.authenticate(token)
+            return await question()
         except GatewayError as error:
             if self._is_open or error.code != "store_unavailable":
                 raise
-        # Only a well-signed token gets here: a forged one needs no store at all.
+        # Only what is well made gets here: a forged token needs no store at all.
         await self._store.open()
         self._is_open = True
-        return await self._sessions.authenticate(token)
+        return await question()
 
 
 @asynccontextmanager
@@ -60,10 +74,11 @@ async def open_explain_parts(settings: Settings, clock: Clock) -> AsyncIterator[
     """Build all that decides."""
     store = build_store(settings, clock)
     sessions = build_sessions(settings, clock, store)
+    look_ups = LookUps(sessions, build_tickets(sessions, store, clock), store)
     try:
         yield ExplainParts(
-            access=Access(build_router(settings), LookUps(sessions, store), cookie_name(settings)),
-            endpoints=build_endpoints(settings, _exchange_nothing, sessions, clock, Counts()),
+            access=Access(build_router(settings), look_ups, look_ups, cookie_name(settings)),
+            endpoints=build_endpoints(settings, _log_nobody_in, sessions, store, clock),
             trust=build_trust(settings),
             limits=build_admission_limits(settings),
             body_bytes=settings.server.limits.body,
@@ -74,7 +89,7 @@ async def open_explain_parts(settings: Settings, clock: Clock) -> AsyncIterator[
         await store.close()
 
 
-async def _exchange_nothing(app: PlatformApp, codes: LoginCodes) -> PlatformIdentity:  # noqa: ARG001 - the shape of an exchange
+async def _log_nobody_in(_call: Call) -> tuple[web.Response, Session]:
     raise GatewayError("internal_error", "explaining a login exchanges nothing")
 
 

@@ -15,6 +15,7 @@ from gateway.build import (
     build_protocol_limits,
     build_proxy_limits,
     build_router,
+    build_tickets,
     build_trust,
     cookie_name,
 )
@@ -22,6 +23,8 @@ from gateway.clock import Clock
 from gateway.entry import Entry, EntryParts
 from gateway.fastpath import FastPath
 from gateway.listener import Listener
+from gateway.login_side import open_login
+from gateway.metrics.catalogue import ENDINGS_WAITING
 from gateway.metrics.clients import read_clients
 from gateway.metrics.counts import Counts
 from gateway.metrics.upstreams import read_upstreams
@@ -34,6 +37,7 @@ from gateway.proxy.opening import open_upstreams
 from gateway.request_ids import RequestIds
 from gateway.server import GatewayServer
 from gateway.sessions.service import SessionService
+from gateway.sessions.store import SessionStore
 from gateway.settings import Settings
 
 
@@ -52,9 +56,13 @@ class PublicSide:
 
 @asynccontextmanager
 async def open_public_side(
-    settings: Settings, clock: Clock, sessions: SessionService, counts: Counts
+    settings: Settings,
+    clock: Clock,
+    sessions: SessionService,
+    store: SessionStore,
+    counts: Counts,
 ) -> AsyncIterator[PublicSide]:
-    """Open the parts over open sessions; `counts` is theirs from now on.
+    """Open the parts over open sessions and their store; `counts` is theirs from now on.
 
     Raises: OSError (the access log's file).
     """
@@ -62,17 +70,27 @@ async def open_public_side(
         log = stack.enter_context(open_access_log(settings.logs.access, settings.logs.format))
         caller = await stack.enter_async_context(open_api_caller())
         exchanges = build_exchanges(caller, clock)
+        login = await stack.enter_async_context(
+            open_login(settings, clock, exchanges, sessions, store, counts)
+        )
         upstreams = await stack.enter_async_context(open_upstreams(settings.upstreams))
         live = LiveSessions(clock, sessions.confirm)
         sessions.on_ended(live.end)
+        sessions.on_renewed(live.renewed)
+        sessions.on_found(live.found)
         sessions.watch(live.keys)
         proxy = Proxy(upstreams, build_proxy_limits(settings), live, cookie_name(settings))
         stack.callback(proxy.close)
         trust = build_trust(settings)
         parts = EntryParts(
-            access=Access(build_router(settings), sessions, cookie_name(settings)),
+            access=Access(
+                build_router(settings),
+                sessions,
+                build_tickets(sessions, store, clock),
+                cookie_name(settings),
+            ),
             proxy=proxy,
-            endpoints=build_endpoints(settings, exchanges, sessions, clock, counts),
+            endpoints=build_endpoints(settings, login, sessions, store, clock),
             trust=trust,
             limits=build_admission_limits(settings),
             clock=clock,
@@ -92,5 +110,6 @@ async def open_public_side(
         listener = Listener(server, entry, live, settings.server.timeouts.shutdown)
         counts.watch(read_usage)
         counts.watch(lambda: read_clients(server))
+        counts.watch(lambda: [(ENDINGS_WAITING, (), sessions.unconfirmed_endings)])
         counts.watch(lambda: read_upstreams(upstreams.values()))
         yield PublicSide(listener, entry, log)

@@ -21,7 +21,8 @@ class Route:
     """One rule: what it serves, by whom, and what it asks of a session.
 
     Empty `methods` means all; None for `apps` or `platforms`, no limit. Exactly one of `upstream`
-    and `respond` is set. Time in seconds, sizes in bytes; None means the wider setting holds.
+    and `respond` is set. `ticket` says whether a ticket in the query is taken. Time in seconds,
+    sizes in bytes; None means the wider setting holds.
     """
 
     path: str
@@ -35,6 +36,7 @@ class Route:
     platforms: frozenset[str] | None = None
     strip_prefix: str | None = None
     allow: frozenset[Oddity] = frozenset()
+    ticket: bool = False
     body_bytes: int | None = None
     first_byte_s: float | None = None
     idle_s: float | None = None

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
 from gateway.errors import GatewayError
 
@@ -31,9 +32,12 @@ _ESCAPED_RESERVED = re.compile("|".join(f"%{ord(each):02X}" for each in sorted(_
 # Overlong UTF-8 in two, three or four bytes, which lax decoders still take (attacks.md P7).
 _OVERLONG = re.compile(r"(?:%C|(?:%E0|%F0%80)%8)([01])%([89AB][0-9A-F])")
 _NO_ODDITIES: frozenset[Oddity] = frozenset()
+_NO_TICKETS: tuple[str, ...] = ()
 _DOT_SEGMENT = re.compile(r"/\.{1,2}(?:[/;?#]|$)")
 MAX_SHORT = 256
 """Targets of up to so many characters are remembered with what was read in them."""
+TICKET_NAME = "gw_ticket"
+"""What carries a ticket in a query; no service is ever told of it (design section 4)."""
 MAX_READINGS = 32
 """Ways to read one path; far more than any honest spelling has."""
 
@@ -41,9 +45,10 @@ MAX_READINGS = 32
 class Target(NamedTuple):
     """A request target in origin form.
 
-    `raw` is the path as received, `query` what follows the first `?` (None without one), `path`
-    the canonical copy for matching. `oddities` are spellings a route must allow by name;
-    `is_plain` says that nobody can read the path otherwise.
+    `raw` is the path as received, `query` what follows the first `?` (None without one) less
+    tickets, `path` the canonical copy for matching. `oddities` are spellings a route must allow by
+    name; `is_plain` says that nobody can read the path otherwise. `tickets` are those the query
+    held, decoded, in order; an empty one is none.
     """
 
     raw: str
@@ -51,6 +56,7 @@ class Target(NamedTuple):
     path: str
     oddities: frozenset[Oddity] = frozenset()
     is_plain: bool = False
+    tickets: tuple[str, ...] = ()
 
     def readings(self, settled: int = 0) -> Iterator[str]:
         """Give the other paths a service might read here, by any of its steps in any order.
@@ -133,16 +139,31 @@ def _parse(target: str) -> Target:
     raw, mark, query = target.partition("?")
     if mark and _FORBIDDEN_QUERY.search(query):
         raise _refused("the query holds a character that must be percent-encoded")
+    tickets, rest = _NO_TICKETS, query if mark else None
+    if TICKET_NAME in query or "%" in query:
+        tickets, rest = _cut_tickets(query)
     if raw and _PLAIN.fullmatch(raw):
-        return Target(raw, query if mark else None, raw, _NO_ODDITIES, True)
-    return _parse_odd(raw, query if mark else None)
+        return Target(raw, rest, raw, _NO_ODDITIES, True, tickets)
+    return _parse_odd(raw, rest, tickets)
 
 
 # The length is looked at first: what clients send must not fill the cache with long keys.
 _parse_short = lru_cache(maxsize=2048)(_parse)
 
 
-def _parse_odd(raw: str, query: str | None) -> Target:
+def _cut_tickets(query: str) -> tuple[tuple[str, ...], str | None]:
+    """Take the tickets out of a query; the rest stays byte for byte, or is nothing at all."""
+    kept, tickets = [], []
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if unquote(name) == TICKET_NAME:
+            tickets.append(unquote(value))
+        else:
+            kept.append(pair)
+    return tuple(filter(None, tickets)), "&".join(kept) if kept else None
+
+
+def _parse_odd(raw: str, query: str | None, tickets: tuple[str, ...]) -> Target:
     if not raw.startswith("/"):
         raise _refused("the target must begin with a slash")
     if _FORBIDDEN_RAW.search(raw):
@@ -154,7 +175,7 @@ def _parse_odd(raw: str, query: str | None) -> Target:
         raise _refused("the path holds an encoded control character or backslash")
     if has_dot_segment(path):
         raise _refused("the path holds a dot segment")
-    return Target(raw, query, path, _oddities(path))
+    return Target(raw, query, path, _oddities(path), False, tickets)
 
 
 def canonical(raw: str) -> str:

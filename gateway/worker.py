@@ -142,7 +142,9 @@ async def _open(
 ) -> Listener:
     store = build_counted_store(settings, now, counts)
     sessions = await stack.enter_async_context(open_sessions(build_sessions(settings, now, store)))
-    public = await stack.enter_async_context(open_public_side(settings, now, sessions, counts))
+    public = await stack.enter_async_context(
+        open_public_side(settings, now, sessions, store, counts)
+    )
     await public.listener.open(listening)
     for each in listening:
         each.close()  # the listener has copies

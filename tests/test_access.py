@@ -22,7 +22,7 @@ DOUYIN = frozenset({"douyin"})
 
 @dataclass(slots=True)
 class Sessions:
-    """Sessions by token, in memory; it remembers what it was asked.
+    """Sessions by token or ticket, in memory; it remembers what it was asked.
 
     `known` are tokens that are recalled; what is not recalled has to be looked up.
     """
@@ -31,10 +31,15 @@ class Sessions:
     known: frozenset[str] = frozenset()
     asked: list[str] = field(default_factory=list)
     recalled: list[str] = field(default_factory=list)
+    redeemed: list[tuple[str, str]] = field(default_factory=list)
 
     def recall(self, token: str) -> Session | None:
         self.recalled.append(token)
         return TOKENS.get(token) if token in self.known else None
+
+    async def redeem(self, ticket: str, path: str) -> Session:
+        self.redeemed.append((ticket, path))
+        return await self.authenticate(f"gw1.{ticket}")
 
     async def authenticate(self, token: str) -> Session:
         self.asked.append(token)
@@ -51,6 +56,7 @@ def route(
     anonymous: bool = False,
     apps: frozenset[str] | None = None,
     platforms: frozenset[str] | None = None,
+    ticket: bool = False,
 ) -> Route:
     return Route(
         "/x/",
@@ -59,14 +65,21 @@ def route(
         anonymous=anonymous,
         apps=apps,
         platforms=platforms,
+        ticket=ticket,
     )
 
 
-async def decide(rule: Route, *lines: str, sessions: Sessions | None = None) -> Grant | str:
+def access_to(sessions: Sessions, *rules: Route) -> Access:
+    return Access(Router(rules), sessions, sessions, "gw")
+
+
+async def decide(
+    rule: Route, *lines: str, sessions: Sessions | None = None, target: str = "/x/1"
+) -> Grant | str:
     """The grant, or the code of the refusal."""
-    access = Access(Router([rule]), sessions or Sessions(), "gw")
+    access = access_to(sessions or Sessions(), rule)
     try:
-        return await access.decide(admitted(raw("GET /x/1", *lines)))
+        return await access.decide(admitted(raw(f"GET {target}", *lines)))
     except GatewayError as error:
         return error.code
 
@@ -157,7 +170,7 @@ async def test_what_the_sessions_say_stands(rule: Rule, code: str) -> None:
 async def test_the_route_comes_first() -> None:
     """A path that leads nowhere asks no session."""
     sessions = Sessions()
-    access = Access(Router([]), sessions)
+    access = access_to(sessions)
     with pytest.raises(GatewayError, match="route_not_found"):
         await access.decide(admitted(raw("GET /x/1", BEARER + "gw1.user")))
     assert sessions.asked == []
@@ -165,7 +178,7 @@ async def test_the_route_comes_first() -> None:
 
 async def test_the_route_of_a_refused_request_is_told() -> None:
     """A log line names it; a request that has no route tells none."""
-    access = Access(Router([route()]), Sessions(), "gw")
+    access = access_to(Sessions(), route())
     seen: list[Route] = []
     for target, code in (("/x/1", "session_missing"), ("/y", "route_not_found")):
         with pytest.raises(GatewayError) as refused:
@@ -216,7 +229,7 @@ async def test_recall_decides_as_decide_does_or_not_at_all(rule: Route, lines: l
     request = admitted(raw("GET /x/1", *lines))
     for known in (frozenset[str](), frozenset(TOKENS)):
         sessions = Sessions(known=known)
-        access = Access(Router([rule]), sessions, "gw")
+        access = access_to(sessions, rule)
         found = attempt(lambda access=access: access.recall(request, access.match(request)))  # type: ignore[misc] # mypy cannot infer a lambda with a default
         assert sessions.asked == []
         outcome = await decide(rule, *lines, sessions=Sessions(known=known))
@@ -236,9 +249,75 @@ async def test_a_store_away_does_not_concern_who_is_recalled() -> None:
 def test_match_chooses_the_route_alone() -> None:
     """No session is asked, and no token looked at."""
     sessions, rule = Sessions(), route()
-    access = Access(Router([rule]), sessions, "gw")
+    access = access_to(sessions, rule)
     lines = (BEARER + "gw1.a", "X-Session-Token: gw1.b")
     assert access.match(admitted(raw("GET /x/1", *lines))) is rule
     with pytest.raises(GatewayError, match="route_not_found"):
         access.match(admitted(raw("GET /y")))
     assert sessions.recalled == sessions.asked == []
+
+
+# -- tickets --------------------------------------------------------------------------------------
+
+TAKING = route(ticket=True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "query", "lines", "outcome", "why"),
+    [
+        (TAKING, "gw_ticket=user", [], USER, "a good one"),
+        (TAKING, "a&gw%5Fticket=user", [], USER, "in another spelling, beside something"),
+        (TAKING, "gw_ticket=bad", [], "session_invalid", "a bad one"),
+        (TAKING, "gw_ticket=guest", [], "route_forbidden", "authorized as ever"),
+        (TAKING, "gw_ticket=", [], "session_missing", "an empty one is none"),
+        (TAKING, "gw_ticket=", [BEARER + "gw1.user"], USER, "so a token may stand beside it"),
+        (TAKING, "gw_ticket=user", ["Cookie: gw=gw1.user"], "token_conflict", "a token, and same"),
+        (TAKING, "gw_ticket=user", [BEARER + "gw1.bad"], "token_conflict", "even a bad one"),
+        (TAKING, "gw_ticket=user", ["X-Session-Token: gw1.x"], "token_conflict", "anywhere"),
+        (TAKING, "gw_ticket=user&gw_ticket=user", [], "token_conflict", "two, even the same"),
+        (TAKING, "gw_ticket=user", ["Authorization: Basic eA=="], USER, "that is not ours"),
+        (route("optional", ticket=True), "gw_ticket=bad", [], "session_invalid", "not nobody"),
+        (route("optional", ticket=True), "gw_ticket=user", [], USER, "looked at, too"),
+        (route(), "gw_ticket=user", [], "session_missing", "not taken here"),
+        (route(), "gw_ticket=bad", [BEARER + "gw1.user"], USER, "nor looked at"),
+        (route("none", ticket=True), "gw_ticket=bad", [], None, "nor where nobody is asked"),
+    ],
+)
+@pytest.mark.parametrize("known", [frozenset[str](), frozenset(TOKENS)], ids=["new", "known"])
+async def test_a_ticket(
+    rule: Route,
+    query: str,
+    lines: list[str],
+    outcome: Session | str | None,
+    why: str,
+    known: frozenset[str],
+) -> None:
+    """It is as good as a token where the route takes it; whether a session is known or not."""
+    sessions = Sessions(known=known)
+    found = await decide(rule, *lines, sessions=sessions, target=f"/x/1?{query}")
+    assert (found.session if isinstance(found, Grant) else found) == outcome, why
+    is_refused_unseen = outcome in ("token_conflict", "session_missing", None)
+    assert bool(sessions.redeemed) == (not is_refused_unseen and not carries_token(lines)), why
+
+
+def carries_token(lines: list[str]) -> bool:
+    """Whether these lines carry a token of ours."""
+    return any("gw1." in line for line in lines)
+
+
+async def test_a_ticket_is_redeemed_once_for_the_path_as_it_is_matched() -> None:
+    """Deciding at once says nothing, so that looking up happens in one place."""
+    sessions = Sessions()
+    access = access_to(sessions, TAKING)
+    request = admitted(raw("GET /x/%61?gw_ticket=user"))
+    assert access.recall(request, access.match(request)) is None
+    assert sessions.redeemed == []
+    assert await access.decide(request) == Grant(TAKING, USER)
+    assert sessions.redeemed == [("user", "/x/a")]
+
+
+async def test_a_ticket_with_the_store_away_is_no_bad_ticket() -> None:
+    """503: its client may try again."""
+    sessions = Sessions("store_unavailable")
+    found = await decide(TAKING, sessions=sessions, target="/x/1?gw_ticket=user")
+    assert found == "store_unavailable"

@@ -93,6 +93,7 @@ def test_a_route_arrives_whole(tmp_path: Path) -> None:
         "platforms": ["wechat"],
         "strip_prefix": "/a",
         "allow": ["semicolon"],
+        "ticket": True,
         "limits": {"body": "1KiB"},
         "timeouts": {"first_byte": "1s", "idle": "2s", "stream_idle": "3s"},
     }
@@ -109,6 +110,7 @@ def test_a_route_arrives_whole(tmp_path: Path) -> None:
         platforms=frozenset({"wechat"}),
         strip_prefix="/a",
         allow=frozenset({"semicolon"}),
+        ticket=True,
         body_bytes=1024,
         first_byte_s=1,
         idle_s=2,

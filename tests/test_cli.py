@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gateway.clock import now
+from gateway.sessions.sqlite import SqliteStore
 from tests.support.commands import TOP, Finished, free_ports, run, run_shell, running_command
 from tests.support.gateway import run_gateway
 from tests.support.raw import ask, connect
@@ -115,14 +117,34 @@ routes:
 
 
 async def made_keys(folder: Path) -> dict[str, str]:
-    """What `keygen` prints, as environment variables."""
-    finished = await run(folder, "keygen")
-    assert_clean(finished)
-    found = dict(line.split(": ") for line in finished.out.splitlines())
-    return {
-        "SIGNING_KEY": found["signing_key"],
-        "ENCRYPTION_KEY": found["encryption_key"],
-    }
+    """What `keygen` prints for each kind, as environment variables."""
+    kinds = ("signing", "encryption")
+    made = await asyncio.gather(*(run(folder, "keygen", kind) for kind in kinds))
+    for finished in made:
+        assert_clean(finished)
+    return {f"{kind.upper()}_KEY": one.out.strip() for kind, one in zip(kinds, made, strict=True)}
+
+
+@pytest.mark.parametrize("command", ["serve", "dev"])
+async def test_a_missing_encryption_key_refuses_the_start(tmp_path: Path, command: str) -> None:
+    """1, with its id and the way out; forced, the gateway starts and forgets it."""
+    ports = write_settings(tmp_path)
+    store = SqliteStore(tmp_path / "data" / "gateway.db", now)
+    await store.open()
+    await store.note_sealing_key("0123abcd", now() + 86400)
+    await store.close()
+    finished = await run(tmp_path, command)
+    assert finished.code == 1
+    assert "session.encryption_keys: found no key with the id 0123abcd" in finished.err
+    assert "gateway.yaml: refused: 1 problem" in finished.err
+    assert "Traceback" not in finished.err
+    for words in (["--drop-encryption-keys"], []):
+        async with running_command(tmp_path, command, *words) as running:
+            if words:
+                await running.until("encryption key 0123abcd was dropped")
+            await (running.until("listens on") if command == "serve" else running.until_out("Ctrl"))
+            assert await get(ports[PUBLIC], "/hello.txt") == 200
+            assert_clean(await running.stop(signal.SIGTERM))
 
 
 @pytest.mark.parametrize(("command", "usual"), [("serve", PUBLIC), ("serve", ADMIN), ("dev", ECHO)])
@@ -377,6 +399,17 @@ async def test_keys_are_new_each_time(tmp_path: Path) -> None:
     assert len(first["SIGNING_KEY"]) == 64
 
 
+async def test_keygen_prints_lines_of_settings(tmp_path: Path) -> None:
+    """Without a kind: one key of each, to paste."""
+    finished = await run(tmp_path, "keygen")
+    assert_clean(finished)
+    keys = yaml.safe_load(finished.out)["session"]
+    assert {kind: len(one) for kind, one in keys.items()} == {
+        "signing_keys": 1,
+        "encryption_keys": 1,
+    }
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -390,6 +423,9 @@ async def test_keys_are_new_each_time(tmp_path: Path) -> None:
         ["explain", "GET", "/", "-H", "two words: x"],
         ["explain", "GET", "/", "-H", "X-A: a\r\nX-B: b"],
         ["explain", "GET", "http://[::1/"],
+        ["keygen", "identity-card"],
+        ["sessions", "nothing"],
+        ["sessions", "block", "wechat"],
         ["simulate", "--listen", "8090"],
         ["simulate", "--listen", "127.0.0.1:x"],
         ["simulate", "--listen", "127.0.0.1:99999"],

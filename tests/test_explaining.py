@@ -1,17 +1,18 @@
 """What `gateway explain` opens: the store late and without a trace, and nothing that sends."""
 
+import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from gateway.admission import RawRequest
 from gateway.clock import now
-from gateway.endpoints.login import Login
+from gateway.endpoints.call import Call
 from gateway.errors import GatewayError
-from gateway.explain import Explanation, explain
-from gateway.explaining import _exchange_nothing, open_explain_parts
+from gateway.explain import Explanation, describe, explain
+from gateway.explaining import open_explain_parts
 from gateway.loader import load
-from gateway.platforms.base import LoginCodes, PlatformApp
 from gateway.settings import Settings
 from gateway.target import parse
 from tests.support.gateway import run_gateway
@@ -88,14 +89,47 @@ async def test_a_store_that_is_away_is_what_the_gateway_would_say(tmp_path: Path
     assert (await explained(settings, request("/public/1", token))).decision == "forwarded"
 
 
+async def test_a_ticket_is_looked_at_and_stays_good(tmp_path: Path) -> None:
+    """What the gateway would say, as often as asked; then the gateway says it."""
+    taking = {"path": "/live/", "upstream": "main", "ticket": True}
+    async with run_gateway(tmp_path, {"routes": [taking]}) as running:
+        carried = f"Authorization: Bearer {await running.login()}"
+        answer = await running.post("/session/ticket", {"path": "/live/a"}, carried)
+        ticket = json.loads(answer.body)["ticket"]
+        asked = {
+            f"/live/a?x&gw_ticket={ticket}": "forwarded",
+            f"/live/b?gw_ticket={ticket}": "refused: 401 session_invalid",
+            f"/live/a?gw_ticket={ticket}&gw_ticket=": "forwarded",
+            f"/live/a?gw_ticket={ticket}&gw_ticket=x": "refused: 400 token_conflict",
+        }
+        for target, decision in asked.items():
+            found = await explained(running.settings, request(target))
+            assert found.decision == decision, target
+            assert ticket not in describe(found)
+        assert (await running.get(f"/live/a?gw_ticket={ticket}")).status == 200
+        found = await explained(running.settings, request(f"/live/a?gw_ticket={ticket}"))
+        assert found.decision == "refused: 401 session_invalid"
+
+
+async def test_a_ticket_that_cannot_be_one_opens_no_store(tmp_path: Path) -> None:
+    """As a forged token does not."""
+    taking = {"path": "/live/", "upstream": "main", "ticket": True}
+    async with run_gateway(tmp_path, {"routes": [taking]}) as running:
+        settings = running.settings
+    for file in (tmp_path / "data").glob("gateway.db*"):
+        file.unlink()
+    found = await explained(settings, request("/live/a?gw_ticket=x"))
+    assert found.decision == "refused: 401 session_invalid"
+    assert not (tmp_path / "data" / "gateway.db").exists()
+
+
 async def test_a_login_is_not_carried_out(tmp_path: Path) -> None:
-    """The endpoint is named; its exchange cannot send anything."""
+    """The endpoint is named; who stands behind it sends nothing."""
     async with run_gateway(tmp_path) as running:
         settings = running.settings
     async with open_explain_parts(settings, now) as parts:
         found = parts.endpoints.find("gw", parse("/login", 100))
         assert found is not None
-        assert isinstance(found.endpoint.handler, Login)
-    with pytest.raises(GatewayError) as refused:
-        await _exchange_nothing(PlatformApp("a", "wechat", "wx1", "s"), LoginCodes("c"))
+        with pytest.raises(GatewayError) as refused:
+            await found.endpoint.handler(cast("Call", None))
     assert refused.value.code == "internal_error"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.build import build_sessions
+from gateway.build import build_sessions, build_store
 from gateway.clock import now
 from gateway.metrics.counts import Counts
 from gateway.public_side import open_public_side
@@ -20,10 +20,11 @@ GET = b"GET /hello.txt HTTP/1.1\r\nHost: gw\r\n\r\n"
 async def test_it_serves_on_the_sockets_it_is_given(running: RunningGateway) -> None:
     """Several, as a name with several addresses has; counted where it was told to count."""
     counts = Counts()
+    store = build_store(running.settings, now)
     first, second = [await open_sockets(Listen("127.0.0.1", 0)) for _ in range(2)]
     async with (
-        open_sessions(build_sessions(running.settings, now)) as sessions,
-        open_public_side(running.settings, now, sessions, counts) as public,
+        open_sessions(build_sessions(running.settings, now, store)) as sessions,
+        open_public_side(running.settings, now, sessions, store, counts) as public,
     ):
         await public.listener.open([*first.of(0), *second.of(0)])
         for each in (first, second):
@@ -41,7 +42,8 @@ async def test_a_log_that_cannot_be_opened_fails_the_start(
     """Before anything is served."""
     logs = running.settings.logs.model_copy(update={"access": tmp_path / "no" / "access.log"})
     settings = running.settings.model_copy(update={"logs": logs})
-    async with open_sessions(build_sessions(settings, now)) as sessions:
+    store = build_store(settings, now)
+    async with open_sessions(build_sessions(settings, now, store)) as sessions:
         with pytest.raises(FileNotFoundError):
-            async with open_public_side(settings, now, sessions, Counts()):
+            async with open_public_side(settings, now, sessions, store, Counts()):
                 pass

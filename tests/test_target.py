@@ -2,7 +2,7 @@
 
 import time
 from functools import partial
-from urllib.parse import quote_from_bytes
+from urllib.parse import parse_qsl, quote_from_bytes, unquote
 
 import pytest
 from hypothesis import given
@@ -327,6 +327,58 @@ def test_a_stripped_path_begins_with_exactly_one_slash(
     assert path in (prefix + stripped, prefix)
     readings = attempt(lambda: all_readings(stripped))
     assert isinstance(readings, GatewayError) or all(each[:2] != "//" for each in readings)
+
+
+# -- tickets --------------------------------------------------------------------------------------
+
+QUERY_NAMES = ["gw_ticket", "gw%5Fticket", "%67w_ticke%74", "GW_TICKET", "a", "", "gw_ticket%00"]
+PAIRS = st.builds(
+    "{}{}".format,
+    st.sampled_from(QUERY_NAMES),
+    st.sampled_from(["", "=", "=x", "=a=b", "=%zz", "=gw_ticket"]),
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "rest", "tickets", "why"),
+    [
+        ("gw_ticket=t", None, ("t",), "nothing is left, so no `?` either"),
+        ("gw_ticket=t&a=b", "a=b", ("t",), "in front"),
+        ("a=b&gw_ticket=t&c", "a=b&c", ("t",), "in the middle"),
+        ("a=%zz&&b=+&gw_ticket=t", "a=%zz&&b=+", ("t",), "the rest stays byte for byte"),
+        ("&gw_ticket=t", "", ("t",), "an empty pair is a rest, too"),
+        ("%67w%5fticket=t", None, ("t",), "its name in another spelling"),
+        ("gw_ticket=a%2Eb", None, ("a.b",), "its value, too"),
+        ("gw_ticket=a=b", None, ("a=b",), "up to the first `=`"),
+        ("gw_ticket=", None, (), "an empty one is none, and is cut out all the same"),
+        ("gw_ticket", None, (), "so is a bare name"),
+        ("gw_ticket=a&gw_ticket=a", None, ("a", "a"), "two are two, also of one spelling"),
+        ("%2567w_ticket=t", "%2567w_ticket=t", (), "decoded once, never twice"),
+        ("Gw_Ticket=t", "Gw_Ticket=t", (), "names have case"),
+        ("a=gw_ticket=t", "a=gw_ticket=t", (), "a value is no name"),
+        ("xgw_ticket=t", "xgw_ticket=t", (), "nor is the end of another name"),
+        ("a=%26gw_ticket=t", "a=%26gw_ticket=t", (), "an encoded & separates nothing"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/a", "/%61;b", "/" + "a" * MAX_SHORT])
+def test_a_ticket_is_cut_out(
+    path: str, query: str, rest: str | None, tickets: tuple[str, ...], why: str
+) -> None:
+    """Whatever the route: no service is told one (design section 4)."""
+    read = parse(f"{path}?{query}", MAX)
+    assert (read.raw, read.query, read.tickets) == (path, rest, tickets), why
+
+
+@given(st.lists(PAIRS, max_size=6))
+def test_no_ticket_is_left_and_nothing_else_is_lost(pairs: list[str]) -> None:
+    """What remains is what was there, in order, less each pair that a service reads as a ticket."""
+    read = parse("/a?" + "&".join(pairs), MAX)
+    others = [pair for pair in pairs if unquote(pair.partition("=")[0]) != "gw_ticket"]
+    if others or not pairs:
+        assert read.query == "&".join(others)
+    else:
+        assert read.query is None
+    assert "gw_ticket" not in dict(parse_qsl(read.query or "", keep_blank_values=True))
 
 
 # -- what is remembered ---------------------------------------------------------------------------

@@ -1,36 +1,30 @@
-"""Health, metrics and the admin API: list sessions, end them (design section 12). Never public.
+"""Health, metrics and the admin API (design section 12). Never public.
 
-Each call of the API is one line in the audit log: who, what, the answer.
+Decides who may call, and what a refusal looks like. What calls do is `calls`' to say.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from gateway.admin.subjects import read_subjects, read_text
+from gateway.admin.audit import RECORD, Record
+from gateway.admin.calls import FILTERS, SessionCalls
+from gateway.admin.subjects import SUBJECT_FIELDS, check_names
 from gateway.admin.tokens import AdminTokens
 from gateway.answers import Written, write_answer
-from gateway.endpoints.apps import Apps
 from gateway.errors import GatewayError, render
 from gateway.metrics.source import MetricsSource
-from gateway.sessions.model import Session, Subject
-from gateway.sessions.service import SessionService
 
 logger = logging.getLogger(__name__)
-audit = logging.getLogger("gateway.audit")
-DEFAULT_PAGE = 100
-MAX_PAGE = 1000
 MAX_BODY_BYTES = 16 * 1024
-BODY_S = 10.0
-"""An operator's request is one packet; who takes longer only holds a connection."""
-
 METRICS_S = 8.0
 """Prometheus gives up after 10 s; an answer of ours says more than none."""
 
+_NONE: frozenset[str] = frozenset()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Guarded = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -49,22 +43,18 @@ class AdminApi:
 
     def __init__(
         self,
-        sessions: SessionService,
+        calls: SessionCalls,
         tokens: AdminTokens,
-        apps: Apps,
         new_request_id: Callable[[], str],
         is_draining: Callable[[], bool],
         *,
         metrics: Metrics | None = None,
-        body_s: float = BODY_S,
     ) -> None:
-        self._sessions = sessions
+        self._calls = calls
         self._tokens = tokens
-        self._apps = apps
         self._new_request_id = new_request_id
         self._is_draining = is_draining
         self._metrics = metrics
-        self._body_s = body_s
 
     def build(self) -> web.Application:
         """Build the application that serves health and the API; `guard` goes around it."""
@@ -75,10 +65,23 @@ class AdminApi:
         router.add_get("/readyz", self._ready)
         if self._metrics is not None:
             router.add_get("/metrics", self._metrics_handler(self._metrics))
-        router.add_get("/api/sessions", self._scoped("read", self._list))
-        router.add_delete("/api/sessions/{id}", self._scoped("revoke", self._end))
-        router.add_post("/api/subjects/revoke", self._scoped("revoke", self._end_subject))
+        self._add_calls(router)
         return application
+
+    def _add_calls(self, router: web.UrlDispatcher) -> None:
+        calls = self._calls
+        for method, path, scope, handler, parameters in (
+            ("GET", "sessions", "read", calls.list_sessions, FILTERS),
+            ("DELETE", "sessions/{id}", "revoke", calls.end, _NONE),
+            ("POST", "subjects/revoke", "revoke", calls.end_subject, _NONE),
+            ("GET", "subjects/block", "read", calls.show_block, SUBJECT_FIELDS),
+            ("POST", "subjects/block", "revoke", calls.block, _NONE),
+            ("POST", "subjects/unblock", "revoke", calls.unblock, _NONE),
+        ):
+            guarded = self._scoped(scope, handler, parameters)
+            router.add_route(method, f"/api/{path}", guarded)
+            if method == "GET":  # HEAD is GET without its body (RFC 9110 9.3.2)
+                router.add_route("HEAD", f"/api/{path}", guarded)
 
     # -- health ---------------------------------------------------------------------------------
 
@@ -88,7 +91,7 @@ class AdminApi:
     async def _ready(self, request: web.Request) -> web.StreamResponse:  # noqa: ARG002 - a handler
         if self._is_draining():
             return web.json_response({"status": "draining"}, status=503)
-        await self._sessions.check_ready()
+        await self._calls.check_ready()
         return web.json_response({"status": "ready"})
 
     # -- metrics --------------------------------------------------------------------------------
@@ -107,79 +110,42 @@ class AdminApi:
 
         return handle if metrics.is_open else self._scoped("read", handle, is_quiet=True)
 
-    # -- the API --------------------------------------------------------------------------------
-
-    async def _list(self, request: web.Request) -> web.StreamResponse:
-        query = request.query
-        platform, app = read_text(query, "platform"), read_text(query, "app")
-        page = await self._sessions.find(
-            platform=platform,
-            app=None if app is None else self._name_of(app, platform),
-            openid=read_text(query, "openid"),
-            limit=_limit(query),
-            after=read_text(query, "after"),
-        )
-        found = [_describe(session) for session in page.sessions]
-        return web.json_response({"sessions": found, "after": page.after})
-
-    def _name_of(self, app: str, platform: str | None) -> str:
-        """Turn a platform's app id into our name; a name that is no longer ours may be sought."""
-        if not self._apps.fitting(app, platform):
-            return app
-        return self._apps.resolve(app, platform).name
-
-    async def _end(self, request: web.Request) -> web.StreamResponse:
-        if not await self._sessions.end(request.match_info["id"], "revoked"):
-            raise GatewayError("route_not_found", "no session lives under this id")
-        return web.Response(status=204)
-
-    async def _end_subject(self, request: web.Request) -> web.StreamResponse:
-        subjects = read_subjects(await self._read_body(request), self._apps)
-        ended = [await self._sessions.end_subject(subject) for subject in subjects]
-        return web.json_response({"ended": sum(ended)})
-
-    async def _read_body(self, request: web.Request) -> bytes:
-        try:
-            async with asyncio.timeout(self._body_s):
-                return await request.read()
-        except TimeoutError:
-            raise GatewayError("bad_request", "the request body stopped arriving") from None
-        except web.RequestPayloadError:  # its text repeats what it read
-            raise GatewayError("bad_request", "the request body is malformed") from None
-
     # -- around every call ----------------------------------------------------------------------
 
-    def _scoped(self, scope: str, handler: Handler, *, is_quiet: bool = False) -> Handler:
+    def _scoped(
+        self,
+        scope: str,
+        handler: Handler,
+        parameters: frozenset[str] | None = None,
+        *,
+        is_quiet: bool = False,
+    ) -> Handler:
         """Ask for a token with this scope, and write the call to the audit log.
 
-        With `is_quiet` only a call that was refused.
+        `parameters` are all that may stand in the query; None: anything. With `is_quiet` only a
+        call that was refused is written.
         """
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            holder = "-"
-            outcome = "failed"
+            record = request[RECORD] = Record()
             try:
                 token = self._tokens.identify(request.headers.get("Authorization", ""))
-                holder = token.name
+                record.holder = token.name
                 token.check(scope)
+                if parameters is not None:
+                    check_names([name for name, _ in request.query.items()], parameters)
                 response = await handler(request)
-                outcome = str(response.status)
+                record.outcome = str(response.status)
                 return response
             except GatewayError as error:
-                outcome = error.code
+                record.outcome = error.code
                 raise
             except web.HTTPException as error:
-                outcome = str(error.status)
+                record.outcome = str(error.status)
                 raise
             finally:
-                if not (is_quiet and outcome == "200"):
-                    audit.info(
-                        "admin=%s call=%s %s outcome=%s",
-                        holder,
-                        request.method,
-                        request.rel_url.raw_path,
-                        outcome,
-                    )
+                if not (is_quiet and record.outcome == "200"):
+                    record.write(request.method, request.rel_url.raw_path)
 
         return handle
 
@@ -225,24 +191,3 @@ async def _finish(request: web.Request, response: web.StreamResponse) -> None:  
     """Who is logged in is nobody's to keep, and our version nobody's to know (attacks.md L5)."""
     response.headers["Cache-Control"] = "no-store"
     response.headers.popall("Server", None)
-
-
-def _limit(query: Mapping[str, str]) -> int:
-    text = query.get("limit", str(DEFAULT_PAGE))
-    if not (text.isascii() and text.isdigit()) or len(text) > 6:
-        raise GatewayError("bad_request", "`limit` is a number")
-    return min(max(int(text), 1), MAX_PAGE)
-
-
-def _describe(session: Session) -> dict[str, object]:
-    subject: Subject = session.subject
-    return {
-        "id": session.key,
-        "subject": str(subject),
-        "platform": subject.platform,
-        "app": session.app,
-        "anonymous": session.is_anonymous,
-        "created_at": int(session.created_at),
-        "expires_at": int(session.expires_at),
-        "last_used_at": int(session.last_used_at),
-    }

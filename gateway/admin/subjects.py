@@ -1,23 +1,54 @@
-"""Decides whom a revocation means. Pure: a body in, subjects out; it asks no store.
+"""Decides whom a call means, and what a block says. Pure: what was sent in, values out.
 
 An app is found as at login, by its name or its platform's id, so that a new name in the settings
 changes nothing. An app that is no longer configured is named by `app_id`, which is taken as it is.
 """
 
 import json
+import re
 from collections.abc import Mapping
+from datetime import datetime
 
 from gateway.endpoints.apps import Apps
 from gateway.errors import GatewayError
 from gateway.sessions.model import Subject
+from gateway.sessions.store import Block
+
+SUBJECT_FIELDS = frozenset({"platform", "app", "app_id", "openid"})
+BLOCK_FIELDS = SUBJECT_FIELDS | {"until", "reason"}
+MAX_REASON_CHARACTERS = 200
+_END_OF_TIME = 253_402_300_800.0
+"""The year 10000: who comes so far has sent milliseconds."""
+# RFC 3339 5.6; `fromisoformat` alone reads dates without a time or a zone, too.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
-def read_subjects(body: bytes, apps: Apps) -> tuple[Subject, ...]:
+def read_object(body: bytes) -> Mapping[str, object]:
+    """Read a body as a JSON object. Raises: GatewayError bad_request."""
+    try:
+        read = json.loads(body)
+    except (ValueError, RecursionError):
+        raise GatewayError("bad_request", "send a JSON object") from None
+    if not isinstance(read, dict):
+        raise GatewayError("bad_request", "send a JSON object")
+    return read
+
+
+def check_names(names: list[str], known: frozenset[str]) -> None:
+    """Refuse a name said twice or not known: a slip there would do more than was meant.
+
+    Raises: GatewayError bad_request.
+    """
+    if len(set(names)) != len(names) or not known.issuperset(names):
+        takes = f"only, and once: {', '.join(sorted(known))}" if known else "nothing here"
+        raise GatewayError("bad_request", f"this call takes {takes}")
+
+
+def read_subjects(fields: Mapping[str, object], apps: Apps) -> tuple[Subject, ...]:
     """Read `platform`, `app` or `app_id`, and `openid`; an openid may be a user's or a guest's.
 
     Raises: GatewayError bad_request, app_unknown.
     """
-    fields = _read_object(body)
     platform, openid = read_text(fields, "platform"), read_text(fields, "openid")
     app, app_id = read_text(fields, "app"), read_text(fields, "app_id")
     if not platform or not openid or bool(app) == bool(app_id):
@@ -31,14 +62,39 @@ def read_subjects(body: bytes, apps: Apps) -> tuple[Subject, ...]:
     )
 
 
-def _read_object(body: bytes) -> Mapping[str, object]:
-    try:
-        read = json.loads(body)
-    except (ValueError, RecursionError):
-        raise GatewayError("bad_request", "send a JSON object") from None
-    if not isinstance(read, dict):
-        raise GatewayError("bad_request", "send a JSON object")
-    return read
+def read_block(fields: Mapping[str, object]) -> Block:
+    """Read `until` (seconds since the epoch, or RFC 3339; null: for good) and `reason`.
+
+    Raises: GatewayError bad_request.
+    """
+    reason = read_text(fields, "reason") or ""
+    if len(reason) > MAX_REASON_CHARACTERS or not reason.isprintable():
+        raise GatewayError(
+            "bad_request", f"`reason` is up to {MAX_REASON_CHARACTERS} printable characters"
+        )
+    until = fields.get("until")
+    return Block(reason, None if until is None else _read_moment(until))
+
+
+def _read_moment(value: object) -> float:
+    moment = _parse_moment(value)
+    if moment is None or not 0 < moment < _END_OF_TIME:
+        raise GatewayError(
+            "bad_request",
+            "`until` is in seconds since the epoch, or as 2030-12-31T23:59:59+08:00, or null",
+        )
+    return float(moment)
+
+
+def _parse_moment(value: object) -> float | None:
+    if isinstance(value, str) and _MOMENT.fullmatch(value.upper()):
+        try:
+            return datetime.fromisoformat(value.upper()).timestamp()
+        except ValueError:
+            return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    return None
 
 
 def read_text(fields: Mapping[str, object], name: str) -> str | None:

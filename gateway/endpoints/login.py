@@ -1,38 +1,31 @@
-"""`POST /login` and its alias path: one code becomes one session (design section 4)."""
+"""`POST /login` and its alias path: one code becomes one session (design section 4).
+
+Decides the order: count, read, find the app, exchange once, answer. How a login is read stands in
+`login_fields`, who exchanges a code in `sessions.attempts`.
+"""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from aiohttp import web
 
 from gateway.endpoints.apps import Apps
-from gateway.endpoints.body import read_form
 from gateway.endpoints.call import Call
+from gateway.endpoints.limits import LoginLimits
+from gateway.endpoints.login_fields import LoginFields, read_key, read_login
 from gateway.errors import GatewayError
 from gateway.metrics.catalogue import LOGINS
 from gateway.metrics.counts import Counts
 from gateway.platforms.base import Exchange, LoginCodes, PlatformApp, PlatformIdentity
+from gateway.sessions.attempt_records import Attempt, attempt_of
+from gateway.sessions.attempts import LoginAttempts
 from gateway.sessions.model import Session, Subject
-from gateway.sessions.service import Issued, NewLogin, SessionService
+from gateway.sessions.service import Issued, NewLogin
 
 logger = logging.getLogger(__name__)
-MAX_FIELD_CHARACTERS = 2048
-"""Codes are 32 to some hundred characters; Baidu's federated ones are the longest."""
 
-_ABSENT = (None, "")
-"""Null and the empty text mean that a field was not sent."""
-_CODES = ("code", "anonymous_code")
-
-
-@dataclass(frozen=True, slots=True)
-class LoginFields:
-    """What a login says, checked: text or absent."""
-
-    app: str | None
-    platform: str | None
-    code: str | None
-    anonymous_code: str | None
+MOCK_CODE = "the code is a mock one"
+"""What the platforms' devtools send without an app id: the same for everybody, again and again."""
 
 
 class Login:
@@ -42,13 +35,15 @@ class Login:
         self,
         apps: Apps,
         exchange: Exchange,
-        sessions: SessionService,
-        show: Callable[[Session], dict[str, object]],
+        limits: LoginLimits,
+        attempts: LoginAttempts,
+        show: Callable[[Issued], dict[str, object]],
         counts: Counts,
     ) -> None:
         self._apps = apps
         self._exchange = exchange
-        self._sessions = sessions
+        self._limits = limits
+        self._attempts = attempts
         self._show = show
         self._counts = counts
 
@@ -67,16 +62,20 @@ class Login:
             self._counts.count(LOGINS, visit.platform or "", visit.app or "", outcome)
 
     async def _log_in(self, call: Call) -> tuple[web.Response, Session]:
-        fields = _read(call)
+        await self._limits.count_address(call.admitted.client.address)
+        fields = read_login(call)
         app = self._apps.resolve(fields.app, fields.platform)
         call.visit.platform, call.visit.app = app.platform, app.name
+        attempt = _attempt(app, fields, read_key(call))
+        await self._limits.count_app(app.name)
         codes = LoginCodes(fields.code, fields.anonymous_code)
-        if codes.code is None and codes.anonymous_code is None:
-            raise GatewayError("bad_request", "send the platform's login code in `code`")
-        identity = await self._ask_platform(app, codes)
-        issued = await self._sessions.create(_new_login(app, identity))
+
+        async def exchange() -> NewLogin:
+            return _new_login(app, await self._ask_platform(app, codes))
+
+        issued = await self._attempts.run(attempt, exchange)
         await call.new_session()  # never the one the client came with (S9)
-        return web.json_response(self._describe(issued)), issued.session
+        return web.json_response(self._show(issued)), issued.session
 
     async def _ask_platform(self, app: PlatformApp, codes: LoginCodes) -> PlatformIdentity:
         try:
@@ -86,43 +85,21 @@ class Login:
                 logger.error("app %s: %s", app.name, error)  # noqa: TRY400 - no traceback: it may name a URL
             raise
 
-    def _describe(self, issued: Issued) -> dict[str, object]:
-        return {"token": issued.token, "token_type": "Bearer", **self._show(issued.session)}
 
+def _attempt(app: PlatformApp, fields: LoginFields, key: str | None) -> Attempt | None:
+    """Name the attempt; None for the devtools' code, which is not good once only.
 
-def _read(call: Call) -> LoginFields:
-    fields = {name: value for name, value in call.fields.items() if value not in _ABSENT}
-    if call.path_fields:
-        query = _read_query(call.admitted.target.query or "")
-        _merge(fields, {name: query[name] for name in _CODES if query.get(name)})
-        renamed = {"app_id": "app"}
-        _merge(fields, {renamed.get(name, name): text for name, text in call.path_fields.items()})
-    return LoginFields(
-        app=_text(fields, "app"),
-        platform=_text(fields, "platform"),
-        code=_text(fields, "code"),
-        anonymous_code=_text(fields, "anonymous_code"),
-    )
-
-
-def _read_query(query: str) -> Mapping[str, object]:
-    """Read a query that clients joined by hand: a plus is a plus, for no code holds a space."""
-    return read_form(query.replace("+", "%2B"))
-
-
-def _merge(fields: dict[str, object], more: Mapping[str, object]) -> None:
-    for name, value in more.items():
-        if fields.setdefault(name, value) != value:
-            raise GatewayError("bad_request", f"`{name}` is said twice, differently")
-
-
-def _text(fields: Mapping[str, object], name: str) -> str | None:
-    value = fields.get(name)
-    if value is None:
+    Raises: GatewayError bad_request, where there is no code.
+    """
+    if fields.code is not None:
+        kind, code = "code", fields.code
+    elif fields.anonymous_code is not None:
+        kind, code = "anonymous_code", fields.anonymous_code
+    else:
+        raise GatewayError("bad_request", "send the platform's login code in `code`")
+    if code == MOCK_CODE:
         return None
-    if not isinstance(value, str) or len(value) > MAX_FIELD_CHARACTERS or not value.isprintable():
-        raise GatewayError("bad_request", f"`{name}` must be a text of printable characters")
-    return value
+    return attempt_of(app.platform, app.app_id, kind, code, key, app.timeout_s)
 
 
 def _new_login(app: PlatformApp, identity: PlatformIdentity) -> NewLogin:

@@ -1,4 +1,4 @@
-"""`GET /session` and `POST /logout`: what a client may know and do about its own session."""
+"""`GET /session`, `POST /session/renew`, `POST /logout`: what a client may do with its session."""
 
 from aiohttp import web
 
@@ -8,7 +8,7 @@ from gateway.endpoints.body import read_form
 from gateway.endpoints.call import Call
 from gateway.errors import GatewayError
 from gateway.sessions.model import Session
-from gateway.sessions.service import SessionService
+from gateway.sessions.service import Issued, SessionService
 from gateway.sessions.storage import current
 
 
@@ -33,6 +33,10 @@ class ShowSession:
             shown["openid"] = session.openid
         return shown
 
+    def issued(self, issued: Issued) -> dict[str, object]:
+        """Describe a session and its new token, as /login and /session/renew do."""
+        return {"token": issued.token, "token_type": "Bearer", **self(issued.session)}
+
 
 async def required_session(call: Call) -> Session:
     """Return the caller's session. Raises: GatewayError session_*, token_conflict."""
@@ -54,6 +58,19 @@ class Show:
         """Describe the caller's session."""
         session = await required_session(call)
         return web.json_response(self._show(session)), session
+
+
+class Renew:
+    """`POST /session/renew`: a new token, while the old one goes on for a minute."""
+
+    def __init__(self, sessions: SessionService, show: ShowSession) -> None:
+        self._sessions = sessions
+        self._show = show
+
+    async def __call__(self, call: Call) -> tuple[web.Response, Session]:
+        """Renew the caller's session; asked again, the answer is the same session."""
+        issued = await self._sessions.renew(await required_session(call))
+        return web.json_response(self._show.issued(issued)), issued.session
 
 
 class Logout:

@@ -98,6 +98,12 @@ SESSIONS_ENDED = Metric(
     ("reason",),
     "Sessions that somebody ended, by the reason; expiry is nobody's act and not counted.",
 )
+ENDINGS_WAITING = Metric(
+    "gateway_session_endings_unconfirmed",
+    "gauge",
+    (),
+    "Endings of sessions that stand here while the store has not confirmed them; 0 is normal.",
+)
 STORE_CALLS = Metric(
     "gateway_session_store_calls_total",
     "counter",
@@ -180,7 +186,7 @@ BUILD_INFO = Metric(
 
 CATALOGUE: Final = (
     *(REQUESTS, REQUEST_DURATION, RESPONSE_BYTES, IN_FLIGHT, CLIENT_CONNECTIONS),
-    *(LOGINS, SESSIONS_CREATED, SESSIONS_ENDED, STORE_CALLS),
+    *(LOGINS, SESSIONS_CREATED, SESSIONS_ENDED, ENDINGS_WAITING, STORE_CALLS),
     *(TARGET_UP, UPSTREAM_CONNECTIONS, UPSTREAM_WAITING, UPSTREAM_ATTEMPTS, CONNECT_FAILURES),
     *(EJECTIONS, RETRIES),
     *(WORKER_CPU, WORKER_MEMORY, WORKERS, WORKER_EXITS, BUILD_INFO),

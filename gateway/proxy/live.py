@@ -1,13 +1,16 @@
 """What lives on after its request was let in: WebSockets and event streams, told here to end.
 
-It knows keys of sessions and whom to call; not what ends, nor why a session did.
+It knows keys of sessions and whom to call; not what ends, nor why a session did. What lives of a
+session that is renewed goes over to its successor, and lasts as long as that one does.
 """
 
 import asyncio
+import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gateway.clock import Clock
+from gateway.sessions.families import Families
 from gateway.sessions.model import Session
 
 End = Callable[[str], None]
@@ -26,7 +29,8 @@ may sleep, and event loops take no timer of centuries."""
 class LiveSessions:
     """The registry of one process. Joining and leaving cost the same however many there are.
 
-    `on_join` is told the session's key of each that has just joined, and returns at once.
+    `on_join` is told the session's key of each that has just joined, or gone over to a successor,
+    and returns at once. Whoever looks the session up then tells `found`, `renewed` or `end`.
     """
 
     def __init__(self, clock: Clock, on_join: Callable[[str], None]) -> None:
@@ -34,6 +38,7 @@ class LiveSessions:
         self._on_join = on_join
         self._members: dict[str | None, set[_Member]] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
+        self._families = Families()
         self._is_draining = False
 
     def join(self, session_key: str | None, end: End) -> Callable[[], None]:
@@ -43,34 +48,49 @@ class LiveSessions:
         a session may end while its request still waits for the service. It may also have ended
         unheard, while the store was not followed: so `on_join` is told, once `keys` holds the key.
         """
-        member = _Member(session_key, end)
-        self._members.setdefault(session_key, set()).add(member)
-        if session_key in self._ended:
-            end(SESSION_ENDED)
-        else:
-            self._greet(member)
-        return lambda: self._leave(member)
+        return self._join(_Member(session_key, end, _Expiry(self._clock, end)))
 
     def follow(self, session: Session | None, end: End) -> Callable[[], None]:
-        """Join, and have `end` called at the session's own expiry too; return how to leave."""
+        """Join, and have `end` called at the session's own expiry too; return how to leave.
+
+        Of a session that was renewed, it is the successor's expiry, once that is `found`.
+        """
         if session is None:
             return self.join(None, end)
-        expiry = _Expiry(self._clock, session.expires_at, end)
-        leave_registry = self.join(session.key, end)
-
-        def leave() -> None:
-            expiry.stop()
-            leave_registry()
-
-        return leave
+        if session.successor is not None:
+            self._families.note(session.key, session.successor)
+        member = _Member(session.key, end, _Expiry(self._clock, end))
+        if self._families.latest(session.key) == session.key:
+            member.expiry.set(session.expires_at)
+        return self._join(member)
 
     def end(self, session_key: str) -> None:
         """End all that lives of a session, and what joins it from now on: none lives again."""
         self._ended[session_key] = None
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
-        for member in self._members.pop(session_key, ()):
-            member.end(SESSION_ENDED)
+        _end_all(self._members.pop(session_key, ()))
+
+    def renewed(self, session_key: str, successor: str) -> None:
+        """Move all that lives of a session to its successor, and what joins it from now on."""
+        self._families.note(session_key, successor)
+        moving = self._members.pop(session_key, None)
+        if not moving:
+            return
+        latest = self._families.latest(session_key)
+        for member in moving:
+            member.key = latest
+            member.expiry.stop()  # the successor's is not known yet
+        if latest in self._ended:
+            _end_all(moving)
+            return
+        self._members.setdefault(latest, set()).update(moving)
+        self._on_join(latest)
+
+    def found(self, session: Session) -> None:
+        """Take the expiry of a session that lives, as the store has it."""
+        for member in self._members.get(session.key, ()):
+            member.expiry.set(session.expires_at)
 
     def keys(self) -> list[str]:
         """The sessions that something lives of."""
@@ -82,6 +102,16 @@ class LiveSessions:
         for member in [member for group in self._members.values() for member in group]:
             member.end(DRAINING)
 
+    def _join(self, member: "_Member") -> Callable[[], None]:
+        if member.key is not None:
+            member.key = self._families.latest(member.key)
+        self._members.setdefault(member.key, set()).add(member)
+        if member.key in self._ended:
+            member.end(SESSION_ENDED)
+        else:
+            self._greet(member)
+        return lambda: self._leave(member)
+
     def _greet(self, member: "_Member") -> None:
         if self._is_draining:
             member.end(DRAINING)
@@ -89,6 +119,7 @@ class LiveSessions:
             self._on_join(member.key)
 
     def _leave(self, member: "_Member") -> None:
+        member.expiry.stop()
         group = self._members.get(member.key)
         if group is not None:
             group.discard(member)
@@ -96,29 +127,43 @@ class LiveSessions:
                 del self._members[member.key]
 
 
+def _end_all(members: "Iterable[_Member]") -> None:
+    for member in list(members):
+        member.end(SESSION_ENDED)
+
+
 class _Member:
     """One that has joined; two are never the same."""
 
-    __slots__ = ("end", "key")
+    __slots__ = ("end", "expiry", "key")
 
-    def __init__(self, key: str | None, end: End) -> None:
+    def __init__(self, key: str | None, end: End, expiry: "_Expiry") -> None:
         self.key = key
         self.end = end
+        self.expiry = expiry
 
 
 class _Expiry:
-    """Calls `end` once a moment has come, by the gateway's clock."""
+    """Calls `end` once a moment has come, by the gateway's clock; not before one is set."""
 
     __slots__ = ("_clock", "_end", "_expires_at", "_timer")
 
-    def __init__(self, clock: Clock, expires_at: float, end: End) -> None:
+    def __init__(self, clock: Clock, end: End) -> None:
         self._clock = clock
-        self._expires_at = expires_at
         self._end = end
+        self._expires_at = math.inf
         self._timer: asyncio.TimerHandle | None = None
-        self._look()
+
+    def set(self, expires_at: float) -> None:
+        """Take another moment for the one there was."""
+        if expires_at != self._expires_at:
+            self.stop()
+            self._expires_at = expires_at
+            self._look()
 
     def stop(self) -> None:
+        """Forget the moment."""
+        self._expires_at = math.inf
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -156,6 +156,16 @@ class SessionCache:
         entry.ends_at = signed_at + self._lifetime_s
         self._set_calm(entry)
 
+    def sessions(self) -> list[Session]:
+        """What is here, at this moment; a pass over all."""
+        return [entry.session for entry in self._by_key.values()]
+
+    def forget(self, key: str) -> None:
+        """Forget a session that lives on, but not as it is known here."""
+        entry = self._by_key.get(key)
+        if entry is not None:
+            self._remove(entry)
+
     def drop(self, key: str) -> None:
         """Forget a session that has ended; who still holds its entry can see it there."""
         entry = self._by_key.get(key)

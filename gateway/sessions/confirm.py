@@ -1,7 +1,7 @@
 """Asking the store, beside all requests, whether sessions that something is open for still live.
 
 Decides: how many are asked for at once, and when to ask again. It must not know what is open, how
-the store is asked (`lookups`), or what is done about a dead one: that is told by the question.
+the store is asked (`lookups`), or what is done about an answer: that is told by the question.
 
 Asked for: whatever has just been opened, since its session may have ended unheard between the
 request and now; and all that is open, when endings may have been missed (`feed`). A question that
@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Confirmations:
-    """The questions still to be put. `ask` asks the store now, and itself tells of a dead one."""
+    """The questions still to be put. `ask` asks the store now, and itself tells of the answer."""
 
     def __init__(self, contact: Contact, ask: Callable[[str], Awaitable[object]]) -> None:
         self._contact = contact

@@ -1,7 +1,7 @@
-"""Following the endings that a store tells of, again and again, for as long as the process lives.
+"""Following the endings and renewals a store tells of, for as long as the process lives.
 
-Decides: when to try again, and when endings may have been missed. It must not know how a store
-tells (`SessionStore.follow`) or what is done about an ending.
+Decides: when to try again, and when some may have been missed. It must not know how a store tells
+(`SessionStore.follow`) or what is done about an ending or a renewal.
 
 After a lost subscription nothing is dropped: what was cached belongs to a stretch that is over,
 and is asked of the store at its next use (`contact`, `lookups`). Sessions that are open without
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 
 from gateway.errors import GatewayError
 from gateway.sessions.contact import Contact
+from gateway.sessions.faults import tell
 from gateway.sessions.store import SessionStore
 
 _FIRST_PAUSE_S = 0.05
@@ -24,6 +25,8 @@ _JITTER_STEPS = 1000
 _LOG = logging.getLogger(__name__)
 
 Ended = Callable[[str], None]
+Renewed = Callable[[str, str], None]
+"""Told a session's key and its successor's."""
 
 
 class Feed:
@@ -34,11 +37,13 @@ class Feed:
         store: SessionStore,
         contact: Contact,
         on_ended: Ended,
+        on_renewed: Renewed,
         on_new_stretch: Callable[[], None],
     ) -> None:
         self._store = store
         self._contact = contact
         self._on_ended = on_ended
+        self._on_renewed = on_renewed
         self._on_new_stretch = on_new_stretch
         self._failures = 0
         self._task: asyncio.Task[None] | None = None
@@ -60,7 +65,7 @@ class Feed:
             self._on_ended(key)
 
     def renewed(self, key: str, successor: str) -> None:
-        """H3a makes this do its work."""
+        self._on_renewed(key, successor)
 
     def heard(self, age_s: float) -> None:
         if self._contact.heard(age_s):
@@ -75,7 +80,7 @@ class Feed:
                 await self._store.follow(self)
             except GatewayError as error:
                 if not self._failures:
-                    _LOG.warning("endings of sessions are not told now: %s", error)
+                    _LOG.warning("endings of sessions are not told now: %s", tell(error))
             except Exception:  # noqa: BLE001 - a fault of whoever is told must not stop revocation
                 _LOG.exception("a fault while endings of sessions were told")
             self._contact.lost()

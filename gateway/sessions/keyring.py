@@ -49,6 +49,11 @@ class KeyRing:
         self._newest = _key_id(keys[0])
         self._random_bytes = random_bytes
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The keys' ids, 8 hex digits each, newest first: no secret, a sealed text begins so."""
+        return tuple(key_id.hex() for key_id in self._ciphers)
+
     def seal(self, plaintext: str, context: str) -> bytes:
         """Encrypt a text; `context` names its purpose and owner and must be given to open it."""
         head = _VERSION + self._newest

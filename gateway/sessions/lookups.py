@@ -11,7 +11,8 @@ a loop does not reach the store. No living session can be refused by it: a sessi
 nobody has its token before its record is written. Only a store that was behind, after a failover,
 might answer "unknown" for a living one: hence brief.
 
-An ending that is told while the question is under way wins over the answer, which may be older.
+An ending that is told while the question is under way wins over the answer, which may be older; a
+renewal has it asked again. What has ended here is dead, though the store may not know (`standing`).
 """
 
 import asyncio
@@ -24,6 +25,7 @@ from gateway.errors import GatewayError
 from gateway.sessions.cache import Entry, SessionCache
 from gateway.sessions.contact import Contact
 from gateway.sessions.model import Session
+from gateway.sessions.standing import Standing
 from gateway.sessions.store import REVOKED, STORE_TIMEOUT_S, SessionStore, Tombstone
 from gateway.sessions.upkeep import LastUses
 
@@ -35,6 +37,7 @@ MAX_DEAD = 10_000
 """Dead sessions remembered, per process: some 2 MB."""
 
 Found = Entry | Tombstone | None
+_OUTDATED = Tombstone("outdated")
 
 
 class Lookups:
@@ -46,6 +49,7 @@ class Lookups:
         cache: SessionCache,
         contact: Contact,
         uses: LastUses,
+        standing: Standing,
         on_dead: Callable[[str], None],
         monotonic: Clock = time.monotonic,
     ) -> None:
@@ -53,11 +57,13 @@ class Lookups:
         self._cache = cache
         self._contact = contact
         self._uses = uses
+        self._standing = standing
         self._on_dead = on_dead
         self._monotonic = monotonic
         self._room = asyncio.Semaphore(AT_ONCE)
         self._under_way: dict[str, asyncio.Task[Found | GatewayError]] = {}
         self._ended_meanwhile: set[str] = set()
+        self._changed_meanwhile: set[str] = set()
         self._dead: OrderedDict[str, tuple[float, Found]] = OrderedDict()
 
     async def get(self, key: str) -> Found:
@@ -94,11 +100,19 @@ class Lookups:
         if key in self._under_way:
             self._ended_meanwhile.add(key)
 
+    def outdate(self, key: str) -> None:
+        """Take note of a change: an answer that is still under way must not undo it."""
+        self._dead.pop(key, None)
+        if key in self._under_way:
+            self._changed_meanwhile.add(key)
+
     async def close(self) -> None:
         """Let what is under way end: a store answers or gives up in time."""
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     async def _answer(self, key: str) -> Found:
+        if self._standing.refuses_key(key):
+            return Tombstone(REVOKED)
         task = self._under_way.get(key)
         if task is None:
             task = self._under_way[key] = asyncio.create_task(self._ask(key), name="look-up")
@@ -116,6 +130,7 @@ class Lookups:
         finally:
             del self._under_way[key]
             self._ended_meanwhile.discard(key)
+            self._changed_meanwhile.discard(key)
         if not isinstance(found, Entry):
             self._on_dead(key)
             self.remember_dead(key, found)
@@ -128,11 +143,14 @@ class Lookups:
         except TimeoutError:
             raise GatewayError("store_unavailable", "too many sessions are looked up") from None
         try:
-            return await self._ask_store(key)
+            while (found := await self._ask_store(key)) is _OUTDATED:
+                pass  # a session is renewed once: told twice or thrice, it is asked as often
+            return found
         finally:
             self._room.release()
 
     async def _ask_store(self, key: str) -> Found:
+        self._changed_meanwhile.discard(key)
         stretch = self._contact.stretch_of_a_lookup()
         noted_at = self._uses.latest(key)  # before asking: it may be written meanwhile
         try:
@@ -143,6 +161,10 @@ class Lookups:
         self._contact.reached()
         if key in self._ended_meanwhile:
             return Tombstone(REVOKED)
+        if key in self._changed_meanwhile:
+            return _OUTDATED
         if isinstance(record, Session):
+            if self._standing.refuses(record):
+                return Tombstone(REVOKED)
             return self._cache.put(record, stretch, max(noted_at, self._uses.latest(key)))
         return record

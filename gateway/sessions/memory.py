@@ -4,7 +4,8 @@ Decides: when an answer from memory is as good as the store's, and what a store 
 asked would have said. It must not know tokens' signatures, requests, or how sessions begin.
 
 A session is looked for in this order: by its token (`recall`), by its key, in the store. Each
-ending, whoever made it, drops it here and is told to who asked (`on_ended`).
+ending, whoever made it, drops it here and is told to who asked (`on_ended`). So is each renewal
+(`on_renewed`): what was known of the old session, such as its expiry, is no longer true.
 """
 
 import time
@@ -16,8 +17,11 @@ from gateway.errors import GatewayError
 from gateway.sessions.cache import Ages, Entry, Recall, SessionCache
 from gateway.sessions.confirm import Confirmations
 from gateway.sessions.contact import Contact
-from gateway.sessions.feed import Feed
+from gateway.sessions.families import Families
+from gateway.sessions.feed import Feed, Renewed
 from gateway.sessions.lookups import Lookups
+from gateway.sessions.model import Session
+from gateway.sessions.standing import Standing
 from gateway.sessions.store import SessionStore
 from gateway.sessions.upkeep import LastUses
 
@@ -43,16 +47,23 @@ class SessionMemory:
         ages: Ages,
         uses: LastUses,
         note_use: Callable[[str, float], None],
+        standing: Standing,
         monotonic: Clock = time.monotonic,
     ) -> None:
         self._clock = clock
         self._contact = Contact(clock, policy.grace_s, monotonic)
         self._cache = SessionCache(policy.size, ages, self._contact, clock, note_use)
         self.recall = self._cache.recall  # itself: a call less on every request's path
-        self._lookups = Lookups(store, self._cache, self._contact, uses, self.ended, monotonic)
-        self._confirmations = Confirmations(self._contact, self._lookups.get_anew)
-        self._feed = Feed(store, self._contact, self.ended, self._confirm_open)
+        self._lookups = Lookups(
+            store, self._cache, self._contact, uses, standing, self.ended, monotonic
+        )
+        self._confirmations = Confirmations(self._contact, self._ask_open)
+        self._feed = Feed(store, self._contact, self.ended, self.renewed, self._begin_stretch)
+        self._families = Families()
         self._on_ended: list[Callable[[str], None]] = []
+        self._on_renewed: list[Renewed] = []
+        self._on_found: list[Callable[[Session], None]] = []
+        self._on_new_stretch: list[Callable[[], None]] = []
         self._watched: list[Callable[[], Iterable[str]]] = []
 
     @property
@@ -92,6 +103,34 @@ class SessionMemory:
         for callback in self._on_ended:
             callback(key)
 
+    def renewed(self, key: str, successor: str) -> None:
+        """Forget what was known of a session that has a successor now, and tell so."""
+        self._families.note(key, successor)
+        known = self._cache.peek(key)
+        if known is not None and known.session.successor != successor:
+            self._cache.forget(key)  # told again, it is known already
+        for each in (key, successor):
+            self._lookups.outdate(each)
+        for callback in self._on_renewed:
+            callback(key, successor)
+
+    def outdate(self, key: str) -> None:
+        """Forget what is known of a session: its next use is asked of the store."""
+        self._cache.forget(key)
+        self._lookups.outdate(key)
+
+    def family_of(self, key: str) -> set[str]:
+        """Return the keys of a session's family that are known here, its own too."""
+        known = self._families.of(key)
+        entry = self._cache.peek(key)
+        if entry is not None:
+            known.add(entry.session.origin)
+        return known
+
+    def sessions(self) -> list[Session]:
+        """The sessions remembered at this moment."""
+        return self._cache.sessions()
+
     def doubt(self, key: str) -> None:
         """Forget a session that may have ended: its next use is asked of the store."""
         self._cache.drop(key)
@@ -99,11 +138,24 @@ class SessionMemory:
     def on_ended(self, callback: Callable[[str], None]) -> None:
         self._on_ended.append(callback)
 
+    def on_renewed(self, callback: Renewed) -> None:
+        self._on_renewed.append(callback)
+
+    def on_found(self, callback: Callable[[Session], None]) -> None:
+        self._on_found.append(callback)
+
+    def on_new_stretch(self, callback: Callable[[], None]) -> None:
+        self._on_new_stretch.append(callback)
+
     def watch(self, open_keys: Callable[[], Iterable[str]]) -> None:
         self._watched.append(open_keys)
 
     def confirm(self, key: str) -> None:
-        """Have the store asked for a session soon; where it is dead, `on_ended` is told."""
+        """Have the store asked for a session soon.
+
+        `on_ended` is told where it is dead, `on_renewed` where another stands in its place, else
+        `on_found` how it is.
+        """
         self._confirmations.add(key)
 
     async def _ask(self, key: str) -> Entry:
@@ -133,5 +185,18 @@ class SessionMemory:
         reason = "was unused too long" if self._cache.is_idle(entry, now) else "has expired"
         raise GatewayError("session_expired", f"the session {reason}; log in again")
 
-    def _confirm_open(self) -> None:
+    async def _ask_open(self, key: str) -> None:
+        found = await self._lookups.get_anew(key)
+        if not isinstance(found, Entry):
+            return  # told already, as dead
+        session = found.session
+        if session.successor is not None:
+            self.renewed(session.key, session.successor)
+            return
+        for callback in self._on_found:
+            callback(session)
+
+    def _begin_stretch(self) -> None:
+        for callback in self._on_new_stretch:
+            callback()
         self._confirmations.restart(key for keys in self._watched for key in keys())

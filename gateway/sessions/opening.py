@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from gateway.errors import GatewayError
+from gateway.sessions.faults import tell
 from gateway.sessions.service import SessionService
 
 logger = logging.getLogger(__name__)
@@ -29,4 +30,5 @@ async def _warn_if_away(sessions: SessionService) -> None:
     try:
         await sessions.check_ready()
     except GatewayError as error:
-        logger.warning("the session store is away, logins get 503 until it is back: %s", error)
+        words = "the session store is away, logins get 503 until it is back: %s"
+        logger.warning(words, tell(error))

@@ -1,277 +1,217 @@
-"""The shared store: Redis 6 or newer, one server, with or without TLS (design section 5).
+"""The shared store: Redis 6 or newer (design section 5).
 
-It must not know tokens or keys. How things are written there: `redis_records`. Every record has a
-time to live, so that Redis forgets by itself. A call that met a connection which had just died is
-sent once more; each script may be repeated without harm.
+It must not know tokens or keys, nor how Redis is reached: that is its link's. How things are
+written there: `redis_records`; what is done in one step: `redis_scripts`. Every record has a time
+to live, so that Redis forgets by itself. A call that met a connection which had just died is sent
+once more; each may be repeated without harm. What an ending returns when it is said twice are the
+keys of the second time, none: everybody has heard of the first by the subscription.
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import NoReturn, cast
+from collections.abc import Mapping
+from itertools import groupby
+from typing import NoReturn
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from gateway.clock import Clock
 from gateway.sessions.model import Session, Subject
-from gateway.sessions.redis_endings import follow
+from gateway.sessions.redis_calls import NONSENSE, redis_call, ttl_ms
+from gateway.sessions.redis_link import RedisLink, UnmetError
+from gateway.sessions.redis_notes import RedisNotes
 from gateway.sessions.redis_records import (
     APPS,
-    CREATE,
-    END,
-    END_SUBJECT,
-    SESSION_PREFIX,
-    TOUCH,
-    RubbishError,
+    blocked_name,
     dump_sealed_key,
     dump_session,
+    dump_text,
+    dump_until,
     keys_name,
+    load_block,
     load_record,
     load_sealed_key,
+    read_map,
+    read_names,
+    read_optional,
+    read_texts,
+    read_truth,
     record_name,
     sessions_name,
 )
+from gateway.sessions.redis_scripts import (
+    BLOCK,
+    CREATE,
+    END,
+    END_SUBJECT,
+    RENEW,
+    TOUCH,
+    UNBLOCK,
+    Script,
+    Word,
+)
+from gateway.sessions.redis_search import RedisSearch
 from gateway.sessions.store import (
+    BLOCKED,
     REVOKED,
     SESSION_KEYS_KEPT,
-    STORE_TIMEOUT_S,
+    Block,
     Listener,
     Page,
     SealedKey,
     Tombstone,
+    UnconfirmedError,
     Wanted,
-    not_from_a_page,
-    store_call,
     store_faults,
+    subject_blocked,
     subject_key_of,
 )
-from gateway.sessions.token import is_session_key
-
-_CONNECTIONS = 50  # per process; more callers wait for one, at most STORE_TIMEOUT_S
-_RETRIES = 1
-_CLOCKS_DIFFER_S = 60  # a record stays this much longer: our clock judges, not Redis'
-_SCAN_KEYS = 1000  # per step of SCAN
-_SCAN_STEPS = 20  # per page, to stay within STORE_TIMEOUT_S
-# What a server that answers nonsense makes the client library raise, beside its own errors.
-_NONSENSE = (ValueError, TypeError, LookupError, AttributeError)
 
 
-class RedisStore:
-    """Sessions in one Redis. `clock` judges what has expired."""
+class RedisStore(RedisNotes):
+    """Sessions in Redis, reached by `link`, which it closes. `clock` judges what has expired."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
-        self._clock = clock
-        self._redis = Redis.from_pool(_pool(url))
-        # Read by us: redis-py takes an odd list for an empty map, and nothing for an empty set.
-        for command in ("HGETALL", "SMEMBERS"):
-            self._redis.set_response_callback(command, _as_it_came)
-        self._create = self._redis.register_script(CREATE)
-        self._end = self._redis.register_script(END)
-        self._end_subject = self._redis.register_script(END_SUBJECT)
-        self._touch = self._redis.register_script(TOUCH)
+    def __init__(self, link: RedisLink, clock: Clock) -> None:
+        super().__init__(link, clock)
+        self._search = RedisSearch(link, clock)
 
     async def open(self) -> None:
         """Do nothing: connections are made when needed, so Redis may come up after us."""
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await self._link.close()
 
     async def ping(self) -> None:
-        async with _call():
-            if await self._command("PING") is not True:
-                raise RubbishError("not a PONG")
+        async with redis_call():
+            await self._link.ping()
+
+    # Logins and renewals
 
     async def create(
         self, session: Session, sealed_session_key: bytes | None, max_per_subject: int
     ) -> tuple[str, ...]:
-        subject_key = subject_key_of(session.subject)
-        names = [record_name(session.key), sessions_name(subject_key), keys_name(subject_key)]
-        arguments = self._create_arguments(session, sealed_session_key, max_per_subject)
+        name = record_name(session.key)
+        words = self._create_words(session, sealed_session_key, max_per_subject)
         app = json.dumps([session.platform, session.subject.app_id])
-        async with _call():
-            await self._command("SADD", APPS, app)  # first: what is found must be findable
-            return _names(await self._create(keys=names, args=arguments))
+        async with redis_call():
+            await self._link.send(APPS, ("SADD", APPS, app))  # first: what is kept can be found
+            try:
+                reply = await CREATE.run(self._link, name, *words, confirm=True)
+            except UnmetError:
+                await END.run(self._link, name, self._now(), session.key, REVOKED)
+                raise
+            if reply == b"blocked":
+                raise subject_blocked()
+            return read_names(reply)
 
-    async def get(self, key: str) -> Session | Tombstone | None:
-        async with _call():
-            return load_record(key, _read_map(await self._command("HGETALL", record_name(key))))
+    async def renew(
+        self, key: str, successor: Session, sealed_id: bytes, until: float
+    ) -> bytes | None:
+        """Renew; one that no replica confirms stands, and is `store_unavailable`.
 
-    async def end(self, key: str, reason: str) -> bool:
-        async with _call():
-            ended = await self._end(keys=[record_name(key)], args=[key, reason, self._now()])
-            if ended not in {0, 1}:
-                raise RubbishError("not a yes or no")
-            return bool(ended)
+        Its session goes on until `until`, and asked again gives the same successor. It is not
+        undone: somebody who asked meanwhile may have been given the successor.
+        """
+        now = self._clock()
+        subject_key = subject_key_of(successor.subject)
+        ends: list[Word] = [repr(until), ttl_ms(until, now)]
+        begins: list[Word] = [repr(successor.created_at), ttl_ms(successor.expires_at, now)]
+        fields = dump_session(successor, subject_key)
+        words = (repr(now), key, *ends, sealed_id, successor.key, subject_key, *begins, *fields)
+        async with redis_call():
+            return read_optional(
+                await RENEW.run(self._link, record_name(key), *words, confirm=True)
+            )
+
+    def _create_words(
+        self, session: Session, sealed: bytes | None, max_per_subject: int
+    ) -> list[Word]:
+        now = self._clock()
+        subject_key = subject_key_of(session.subject)
+        begins: list[Word] = [repr(session.created_at), ttl_ms(session.expires_at, now)]
+        limits: list[Word] = [max_per_subject, REVOKED]
+        key_entry = b"" if sealed is None else dump_sealed_key(sealed, session.created_at)
+        fields = dump_session(session, subject_key)
+        who = (repr(now), session.key, subject_key)
+        return [*who, *begins, *limits, key_entry, SESSION_KEYS_KEPT, *fields]
+
+    # Endings
+
+    async def end(self, key: str, reason: str) -> tuple[str, ...]:
+        return await self._end(END, record_name(key), key, dump_text(reason), but_for=(key,))
 
     async def end_subject(self, subject: Subject, reason: str) -> tuple[str, ...]:
-        names = [sessions_name(subject_key_of(subject))]
-        async with _call():
-            arguments = [reason, self._now(), SESSION_PREFIX]
-            return _names(await self._end_subject(keys=names, args=arguments))
+        subject_key = subject_key_of(subject)
+        return await self._end(
+            END_SUBJECT, sessions_name(subject_key), subject_key, dump_text(reason)
+        )
+
+    async def block(self, subject: Subject, block: Block) -> tuple[str, ...]:
+        subject_key = subject_key_of(subject)
+        kept_ms = 0 if block.until is None else ttl_ms(block.until, self._clock())
+        words = (dump_text(block.reason), dump_until(block.until), kept_ms)
+        return await self._end(BLOCK, blocked_name(subject_key), subject_key, BLOCKED, *words)
+
+    async def _end(
+        self, script: Script, name: str, *words: Word, but_for: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
+        """Run a script that ends sessions; `but_for` are unconfirmed where it ended none."""
+        async with redis_call():
+            try:
+                reply = await script.run(self._link, name, self._now(), *words, confirm=True)
+            except UnmetError as error:
+                keys = read_names(error.replies[0])
+                raise UnconfirmedError(keys or but_for) from error
+            return read_names(reply)
+
+    async def unblock(self, subject: Subject) -> bool:
+        """Take a block away; where its answer was lost, the repeated call says False."""
+        name = blocked_name(subject_key_of(subject))
+        async with redis_call():
+            return read_truth(await UNBLOCK.run(self._link, name, self._now()))
+
+    async def block_of(self, subject: Subject) -> Block | None:
+        name = blocked_name(subject_key_of(subject))
+        async with redis_call():
+            (reply,) = await self._link.send(name, ("HGETALL", name))
+            fields = read_map(reply)
+            block = load_block(fields[b"reason"], fields[b"until"]) if fields else None
+        has_passed = block and block.until is not None and block.until < self._clock()
+        return None if has_passed else block
 
     async def follow(self, listener: Listener) -> NoReturn:
-        """Subscribe on a connection of its own, beside the pool's."""
-        pool = self._redis.connection_pool
-        connection = pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py's omission
-        async with store_faults(RedisError, *_NONSENSE):
-            await follow(connection, listener)
+        async with store_faults(RedisError, *NONSENSE):
+            await self._link.follow(listener)
 
-    async def find(self, wanted: Wanted, limit: int, after: str | None) -> Page:
-        async with _call():
-            if wanted.openid is not None:
-                return await self._find_openid(wanted, wanted.openid, limit, after)
-            return await self._find_everywhere(wanted, limit, _Place.load(after))
+    # Looking up, and last uses
 
-    async def touch(self, last_used_at: Mapping[str, float]) -> None:
-        async with _call(), self._redis.pipeline(transaction=False) as pipeline:
-            for key, at in last_used_at.items():
-                await self._touch(keys=[record_name(key)], args=[repr(at)], client=pipeline)
-            await pipeline.execute()
+    async def get(self, key: str) -> Session | Tombstone | None:
+        name = record_name(key)
+        async with redis_call():
+            (reply,) = await self._link.send(name, ("HGETALL", name))
+            return load_record(key, read_map(reply))
 
     async def session_keys(self, subject: Subject) -> tuple[SealedKey, ...]:
         name = keys_name(subject_key_of(subject))
-        async with _call():
-            values = await self._command("LRANGE", name, 0, SESSION_KEYS_KEPT - 1)
-            return tuple(load_sealed_key(value) for value in _read_texts(values))
+        async with redis_call():
+            (reply,) = await self._link.send(name, ("LRANGE", name, 0, SESSION_KEYS_KEPT - 1))
+            return tuple(load_sealed_key(value) for value in read_texts(reply))
+
+    async def find(self, wanted: Wanted, limit: int, after: str | None) -> Page:
+        async with redis_call():
+            return await self._search.find(wanted, limit, after)
+
+    async def touch(self, last_used_at: Mapping[str, float]) -> None:
+        """Record last uses; one call for all keys on a slot."""
+        async with redis_call():
+            for _slot, group in groupby(sorted(last_used_at), key=lambda key: key[0]):
+                keys = list(group)
+                words = [word for key in keys for word in (key, repr(last_used_at[key]))]
+                await TOUCH.run(self._link, record_name(keys[0]), self._now(), *words)
 
     async def purge(self, now: float) -> int:  # noqa: ARG002 - the interface's
         """Do nothing: Redis forgets by itself."""
         return 0
 
-    async def _command(self, *words: str | int) -> object:
-        answer: object = await self._redis.execute_command(*words)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-        return answer
-
     def _now(self) -> str:
         return repr(self._clock())
-
-    def _create_arguments(
-        self, session: Session, sealed: bytes | None, max_per_subject: int
-    ) -> list[str | bytes | int]:
-        ttl_s = max(session.expires_at - self._clock(), 0) + _CLOCKS_DIFFER_S
-        key_entry = b"" if sealed is None else dump_sealed_key(sealed, session.created_at)
-        return [
-            *(session.key, dump_session(session), repr(session.expires_at)),
-            *(repr(session.last_used_at), subject_key_of(session.subject)),
-            *(repr(session.created_at), int(ttl_s * 1000), self._now(), max_per_subject),
-            *(key_entry, SESSION_KEYS_KEPT, SESSION_PREFIX, REVOKED),
-        ]
-
-    # Finding: an openid by the subjects it can be, everything else along the key space.
-
-    async def _find_openid(
-        self, wanted: Wanted, openid: str, limit: int, after: str | None
-    ) -> Page:
-        if after and not is_session_key(after):
-            raise not_from_a_page()
-        apps = [json.loads(app) for app in _read_texts(await self._command("SMEMBERS", APPS))]
-        subjects = [Subject(platform, app_id, "user", openid) for platform, app_id in apps]
-        names = [sessions_name(subject_key_of(subject)) for subject in subjects]
-        members = await self._pipelined("ZRANGE", *((name, 0, -1) for name in names))
-        keys = sorted(key for keys in members for key in _names(keys) if key > (after or ""))
-        found = [one for one in await self._load(keys) if one is not None and wanted.fits(one)]
-        return Page(tuple(found[:limit]), found[limit - 1].key if len(found) > limit else None)
-
-    async def _find_everywhere(self, wanted: Wanted, limit: int, place: "_Place") -> Page:
-        found: list[Session] = []
-        for _ in range(_SCAN_STEPS):
-            next_cursor, keys = await self._scan(place.cursor)
-            sessions = await self._load(keys[place.skip :])
-            for position, session in enumerate(sessions, place.skip):
-                if session is None or not wanted.fits(session):
-                    continue
-                if len(found) == limit:
-                    return Page(tuple(found), str(_Place(place.cursor, position)))
-                found.append(session)
-            if next_cursor == 0:
-                return Page(tuple(found), None)
-            place = _Place(next_cursor, 0)
-        return Page(tuple(found), str(place))
-
-    async def _scan(self, cursor: int) -> tuple[int, list[str]]:
-        words = ("SCAN", cursor, "MATCH", SESSION_PREFIX + "*", "COUNT", _SCAN_KEYS)
-        next_cursor, names = cast("tuple[int, list[bytes]]", await self._command(*words))
-        return next_cursor, [name.decode("ascii").removeprefix(SESSION_PREFIX) for name in names]
-
-    async def _load(self, keys: list[str]) -> list[Session | None]:
-        """The sessions of these keys, in their order; None where one has ended or expired."""
-        now = self._clock()
-        hashes = await self._pipelined("HGETALL", *((record_name(key),) for key in keys))
-        records = [load_record(key, _read_map(one)) for key, one in zip(keys, hashes, strict=True)]
-        return [
-            record if isinstance(record, Session) and record.expires_at >= now else None
-            for record in records
-        ]
-
-    async def _pipelined(self, command: str, *calls: tuple[str | int, ...]) -> list[object]:
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for words in calls:
-                pipeline.execute_command(command, *words)
-            return await pipeline.execute()
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a scan goes on: SCAN's cursor, and how many keys of that step have been seen."""
-
-    cursor: int
-    skip: int
-
-    @classmethod
-    def load(cls, after: str | None) -> "_Place":
-        cursor, dash, skip = (after or "0-0").partition("-")
-        if not (dash and _is_count(cursor) and _is_count(skip)):
-            raise not_from_a_page()
-        return cls(int(cursor), int(skip))
-
-    def __str__(self) -> str:
-        return f"{self.cursor}-{self.skip}"
-
-
-def _is_count(text: str) -> bool:
-    # SCAN's cursor is 64 bits; the length first, for reading endless digits costs time
-    return len(text) <= 20 and text.isascii() and text.isdigit() and int(text) < 2**64
-
-
-def _pool(url: str) -> BlockingConnectionPool:
-    return BlockingConnectionPool.from_url(
-        url,
-        max_connections=_CONNECTIONS,
-        timeout=STORE_TIMEOUT_S,
-        # `store_call` bounds every call. With a time-out of its own redis-py sends through
-        # asyncio.wait_for, which on Python 3.11 can swallow that bound (cpython issue 86296).
-        socket_timeout=None,
-        socket_connect_timeout=STORE_TIMEOUT_S,
-        retry=Retry(NoBackoff(), _RETRIES),
-        protocol=2,  # the plainest one: nothing is pushed on these connections
-    )
-
-
-@asynccontextmanager
-async def _call() -> AsyncIterator[None]:
-    async with store_call(RedisError, *_NONSENSE):
-        yield
-
-
-def _as_it_came(response: object, **_options: object) -> object:
-    return response
-
-
-def _read_texts(reply: object) -> list[bytes]:
-    if not isinstance(reply, list) or not all(isinstance(one, bytes) for one in reply):
-        raise RubbishError("not a list of texts")
-    return reply
-
-
-def _read_map(reply: object) -> dict[bytes, bytes]:
-    texts = _read_texts(reply)
-    return dict(zip(texts[::2], texts[1::2], strict=True))
-
-
-def _names(value: object) -> tuple[str, ...]:
-    return tuple(text.decode("ascii") for text in _read_texts(value))

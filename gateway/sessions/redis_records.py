@@ -1,160 +1,120 @@
-"""How sessions are written in Redis: names of keys, shapes of values, and the scripts.
+"""How sessions are written in Redis: names of keys, and shapes of values.
 
-Pure but for the scripts' text. It must not know connections. Nothing is ever pickled; whatever
-does not read back as ours is a `RubbishError`. Values reach scripts as ARGV (attacks.md X2).
+Pure. It must not know connections or scripts. Nothing is ever pickled; whatever does not read back
+as ours is a `RubbishError`. No text from outside becomes part of a name (attacks.md X2).
 
 | key | type | holds |
 | --- | --- | --- |
-| `gw:session:<key>` | hash | `data` (JSON), `expires_at`, `last_used_at`, `subject`; or `ended` |
-| `gw:{<subject key>}:sessions` | sorted set | its living sessions' keys by `created_at` |
-| `gw:{<subject key>}:keys` | list | `<created_at>:<sealed session_key>`, newest first |
-| `gw:ended` | pub/sub channel | keys of sessions, each as it ends; not bound to a database |
+| `gw:{c}:session:<key>` | hash | a session's fields, as `dump_session` writes them; or `ended` |
+| `gw:{c}:subject:<subject key>:sessions` | sorted set | its sessions' keys, by their login |
+| `gw:{c}:subject:<subject key>:keys` | list | `<created_at>:<sealed session_key>`, newest first |
+| `gw:{c}:subject:<subject key>:blocked` | hash | `reason` and `until`, which is empty for good |
+| `gw:{c}:note:<name>` | hash | `value`, `until`, and `call`, which of our calls wrote it |
+| `gw:{c}:said` | string | what a script writes that had nothing else to write |
 | `gw:apps` | set | JSON [platform, app id] of every app seen, to find an openid by subject |
+| `gw:sealing` | sorted set | ids of encryption keys, by the moment until when they are needed |
+| `gw:news` | pub/sub channel | `<key>`: ended; `<key> <successor>`: renewed. For all databases |
 
-Hash tags. What belongs to a subject carries the tag `{<subject key>}` and so stays on one slot of
-a Cluster; a session's record is spread by its key, for a lookup knows no subject. On one server
-each script is one atomic step. On a Cluster, `create` and `end` fall into a step on the subject's
-slot and one on each record's, in an order that leaves only dead members in the sorted set, which
-the next `create` sweeps out.
+`c` is the first character of the subject key, of the keys of all its sessions, and of a note's
+name: as a hash tag it keeps all of a subject on one slot of a Cluster, and its scripts atomic.
+
+A hash whose values all have at most 64 bytes is kept by Redis in one piece, at a third of the
+memory (hash-max-listpack-value). So each part of a session is a field, and fields have short names.
 """
 
-import json
 from collections.abc import Mapping
+from typing import cast
 
-from gateway.sessions.model import Session, Subject
-from gateway.sessions.store import SealedKey, Tombstone
+from gateway.sessions.model import Kind, Session, Subject
+from gateway.sessions.store import Block, SealedKey, Tombstone
 
-SESSION_PREFIX = "gw:session:"
 APPS = "gw:apps"
-ENDED_CHANNEL = "gw:ended"
+SEALING = "gw:sealing"
+NEWS_CHANNEL = "gw:news"
+RECORDS = "gw:{?}:session:*"
+"""The names of all sessions' records, as SCAN matches them."""
 
-# ARGV numbers moments with Lua's tonumber: doubles, exact for seconds since the epoch.
-# An ending is published within its own step: first, so that where an ACL forbids that, the script
-# ends before it has changed anything, and the revocation fails aloud.
-# An ending keeps the key's time to live, so that the tombstone goes when the session would have.
-_BURY = """
-local function bury(record, key, reason)
-  redis.call('PUBLISH', 'gw:ended', key)
-  redis.call('HSET', record, 'ended', reason)
-  redis.call('HDEL', record, 'data', 'expires_at', 'last_used_at', 'subject')
-end
-local function lives(record, now)
-  local expires_at = redis.call('HGET', record, 'expires_at')
-  return expires_at and tonumber(expires_at) >= tonumber(now)
-end
-"""
-
-# KEYS: record, subject's sessions, subject's session_keys.
-# ARGV: key, data, expires_at, last_used_at, subject key, created_at, ttl in ms, now, max per
-# subject, `<created_at>:<sealed session_key>` or empty, how many to keep, records' prefix, reason.
-# A repeat of a call whose answer was lost changes nothing: the record is there with the same data.
-CREATE = (
-    _BURY
-    + """
-local function outlive(name)
-  if redis.call('PTTL', name) < tonumber(ARGV[7]) then redis.call('PEXPIRE', name, ARGV[7]) end
-end
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  if redis.call('HGET', KEYS[1], 'data') == ARGV[2] then return {} end
-  return redis.error_reply('ERR this session exists')
-end
-redis.call('HSET', KEYS[1], 'data', ARGV[2], 'expires_at', ARGV[3], 'last_used_at', ARGV[4],
-  'subject', ARGV[5])
-redis.call('PEXPIRE', KEYS[1], ARGV[7])
-redis.call('ZADD', KEYS[2], ARGV[6], ARGV[1])
-outlive(KEYS[2])
-if ARGV[10] ~= '' then
-  redis.call('LPUSH', KEYS[3], ARGV[10])
-  redis.call('LTRIM', KEYS[3], 0, ARGV[11] - 1)
-  outlive(KEYS[3])
-end
-local kept, pushed_out = 1, {}
-for _, key in ipairs(redis.call('ZREVRANGE', KEYS[2], 0, -1)) do
-  local record = ARGV[12] .. key
-  if key ~= ARGV[1] then
-    if not lives(record, ARGV[8]) then
-      redis.call('ZREM', KEYS[2], key)
-    elseif kept < tonumber(ARGV[9]) then
-      kept = kept + 1
-    else
-      bury(record, key, ARGV[13])
-      redis.call('ZREM', KEYS[2], key)
-      table.insert(pushed_out, key)
-    end
-  end
-end
-return pushed_out
-"""
-)
-
-# KEYS: record. ARGV: key, reason, now.
-END = (
-    _BURY
-    + """
-if not lives(KEYS[1], ARGV[3]) then return 0 end
-redis.call('ZREM', 'gw:{' .. redis.call('HGET', KEYS[1], 'subject') .. '}:sessions', ARGV[1])
-bury(KEYS[1], ARGV[1], ARGV[2])
-return 1
-"""
-)
-
-# KEYS: subject's sessions. ARGV: reason, now, prefix of records.
-END_SUBJECT = (
-    _BURY
-    + """
-local ended = {}
-for _, key in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, -1)) do
-  if lives(ARGV[3] .. key, ARGV[2]) then
-    bury(ARGV[3] .. key, key, ARGV[1])
-    table.insert(ended, key)
-  end
-end
-redis.call('DEL', KEYS[1])
-return ended
-"""
-)
-
-# KEYS: record. ARGV: last_used_at. Never makes a key that has gone, never goes backwards.
-TOUCH = """
-local seen = redis.call('HGET', KEYS[1], 'last_used_at')
-if seen and tonumber(seen) < tonumber(ARGV[1]) then
-  redis.call('HSET', KEYS[1], 'last_used_at', ARGV[1])
-end
-return 0
-"""
+_UTF8 = ("utf-8", "surrogatepass")  # JSON from a platform may hold half a surrogate pair
+_NAMES = {  # field by what it holds; those that scripts read have whole names
+    "platform": b"p",
+    "app_id": b"i",
+    "kind": b"k",
+    "id": b"u",
+    "app": b"a",
+    "openid": b"o",
+    "unionid": b"n",
+    "anonymous_openid": b"g",
+    "user_id": b"v",
+    "created_at": b"c",
+    "origin": b"origin",
+    "successor": b"successor",
+    "last_used_at": b"used_at",
+    "expires_at": b"expires_at",
+}
 
 
 class RubbishError(ValueError):
     """A value in Redis is not one we wrote."""
 
 
+# Names
+
+
 def record_name(key: str) -> str:
-    return SESSION_PREFIX + key
+    return f"gw:{{{key[0]}}}:session:{key}"
+
+
+def key_of_record(name: bytes) -> str:
+    """Return the key in a record's name. Raises: RubbishError."""
+    return _read(name).rpartition(":")[2]
 
 
 def sessions_name(subject_key: str) -> str:
-    return f"gw:{{{subject_key}}}:sessions"
+    return f"gw:{{{subject_key[0]}}}:subject:{subject_key}:sessions"
 
 
 def keys_name(subject_key: str) -> str:
-    return f"gw:{{{subject_key}}}:keys"
+    return f"gw:{{{subject_key[0]}}}:subject:{subject_key}:keys"
 
 
-def dump_session(session: Session) -> str:
-    """Write what never changes of a session; its moments that do stand beside it in the hash."""
+def blocked_name(subject_key: str) -> str:
+    return f"gw:{{{subject_key[0]}}}:subject:{subject_key}:blocked"
+
+
+def note_name(name: str) -> str:
+    return f"gw:{{{name[0]}}}:note:{name}"
+
+
+# Values
+
+
+def dump_session(session: Session, subject_key: str) -> list[bytes]:
+    """Write a session as fields and values in turn; what is None is left out.
+
+    So is its origin where that is the session itself. `subject` is for scripts.
+    """
     subject = session.subject
-    return json.dumps(
-        {
-            "subject": [subject.platform, subject.app_id, subject.kind, subject.id],
-            "app": session.app,
-            "openid": session.openid,
-            "unionid": session.unionid,
-            "anonymous_openid": session.anonymous_openid,
-            "user_id": session.user_id,
-            "created_at": session.created_at,
-        },
-        separators=(",", ":"),
-    )
+    values = {
+        "platform": subject.platform,
+        "app_id": subject.app_id,
+        "kind": subject.kind,
+        "id": subject.id,
+        "app": session.app,
+        "openid": session.openid,
+        "unionid": session.unionid,
+        "anonymous_openid": session.anonymous_openid,
+        "user_id": session.user_id,
+        "created_at": repr(session.created_at),
+        "origin": None if session.origin == session.key else session.origin,
+        "successor": session.successor,
+        "last_used_at": repr(session.last_used_at),
+        "expires_at": repr(session.expires_at),
+    }
+    words = [b"subject", subject_key.encode("ascii")]
+    for name, value in values.items():
+        if value is not None:
+            words += (_NAMES[name], value.encode(*_UTF8))
+    return words
 
 
 def load_record(key: str, fields: Mapping[bytes, bytes]) -> Session | Tombstone | None:
@@ -163,9 +123,9 @@ def load_record(key: str, fields: Mapping[bytes, bytes]) -> Session | Tombstone 
         return None
     try:
         if b"ended" in fields:
-            return Tombstone(fields[b"ended"].decode())
+            return Tombstone(fields[b"ended"].decode(*_UTF8))
         return _load_session(key, fields)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError) as error:
         raise RubbishError("a session's record is not ours") from error
 
 
@@ -182,30 +142,82 @@ def load_sealed_key(value: bytes) -> SealedKey:
         raise RubbishError("a session_key's record is not ours") from error
 
 
+def dump_until(until: float | None) -> str:
+    """Write the end of a block; empty for one that lasts for good."""
+    return "" if until is None else repr(until)
+
+
+def load_block(reason: bytes, until: bytes) -> Block:
+    """Read a block back. Raises: RubbishError."""
+    try:
+        return Block(reason.decode(*_UTF8), float(until) if until else None)
+    except ValueError as error:
+        raise RubbishError("a block is not ours") from error
+
+
+def dump_text(text: str) -> bytes:
+    """Write a text from an operator."""
+    return text.encode(*_UTF8)
+
+
 def _load_session(key: str, fields: Mapping[bytes, bytes]) -> Session:
-    data = json.loads(fields[b"data"])
-    platform, app_id, kind, subject_id = data["subject"]
-    if kind not in {"user", "anonymous"}:
+    text = {name: _read(fields[field]) for name, field in _NAMES.items() if field in fields}
+    if text["kind"] not in {"user", "anonymous"}:
         raise ValueError("no kind of subject")
+    kind = cast("Kind", text["kind"])
     return Session(
         key=key,
-        subject=Subject(_text(platform), _text(app_id), kind, _text(subject_id)),
-        app=_text(data["app"]),
-        openid=_optional_text(data["openid"]),
-        unionid=_optional_text(data["unionid"]),
-        anonymous_openid=_optional_text(data["anonymous_openid"]),
-        created_at=float(data["created_at"]),
-        expires_at=float(fields[b"expires_at"]),
-        last_used_at=float(fields[b"last_used_at"]),
-        user_id=_optional_text(data["user_id"]),
+        subject=Subject(text["platform"], text["app_id"], kind, text["id"]),
+        app=text["app"],
+        openid=text.get("openid"),
+        unionid=text.get("unionid"),
+        anonymous_openid=text.get("anonymous_openid"),
+        created_at=float(text["created_at"]),
+        expires_at=float(text["expires_at"]),
+        last_used_at=float(text["last_used_at"]),
+        user_id=text.get("user_id"),
+        origin=text.get("origin", ""),
+        successor=text.get("successor"),
     )
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not text")
-    return value
+def _read(value: bytes) -> str:
+    try:
+        return value.decode(*_UTF8)
+    except UnicodeDecodeError as error:
+        raise RubbishError("not text") from error
 
 
-def _optional_text(value: object) -> str | None:
-    return None if value is None else _text(value)
+# Replies
+
+
+def read_texts(reply: object) -> list[bytes]:
+    """Take a reply for a list of texts. Raises: RubbishError."""
+    if not isinstance(reply, list) or not all(isinstance(one, bytes) for one in reply):
+        raise RubbishError("not a list of texts")
+    return reply
+
+
+def read_map(reply: object) -> dict[bytes, bytes]:
+    """Take a reply for fields and values in turn. Raises: RubbishError, ValueError."""
+    texts = read_texts(reply)
+    return dict(zip(texts[::2], texts[1::2], strict=True))
+
+
+def read_names(reply: object) -> tuple[str, ...]:
+    """Take a reply for a list of keys. Raises: RubbishError."""
+    return tuple(_read(text) for text in read_texts(reply))
+
+
+def read_truth(reply: object) -> bool:
+    """Take a reply for a yes or no. Raises: RubbishError."""
+    if not isinstance(reply, int) or reply not in {0, 1}:
+        raise RubbishError("not a yes or no")
+    return bool(reply)
+
+
+def read_optional(reply: object) -> bytes | None:
+    """Take a reply for a text or nothing. Raises: RubbishError."""
+    if reply is not None and not isinstance(reply, bytes):
+        raise RubbishError("not a text")
+    return reply

@@ -9,10 +9,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from gateway.clock import Clock
+from gateway.sessions.assertions import Assertions
+from gateway.sessions.blocks import Blocks
 from gateway.sessions.cache import Ages, Recall
-from gateway.sessions.keyring import KeyRing, SealedError
+from gateway.sessions.endings import Endings
+from gateway.sessions.issuing import Issued, Issuer, SessionPolicy
+from gateway.sessions.keyring import KeyRing
 from gateway.sessions.memory import CachePolicy, SessionMemory
 from gateway.sessions.model import Session, Subject
+from gateway.sessions.renewal import RenewalLimit, Renewals
+from gateway.sessions.sealing import SealingNote
+from gateway.sessions.session_keys import SessionKey, SessionKeys
+from gateway.sessions.standing import Standing
 from gateway.sessions.store import (
     LOGOUT,
     MAX_PAGE,
@@ -20,26 +28,17 @@ from gateway.sessions.store import (
     Page,
     SessionStore,
     Wanted,
-    subject_key_of,
 )
-from gateway.sessions.token import TokenSigner, is_session_key, new_session_id, session_key_of
+from gateway.sessions.token import TokenSigner, session_key_of
 from gateway.sessions.upkeep import INTERVAL_S, LastUses, Upkeep
+
+__all__ = ["Issued", "NewLogin", "SessionKey", "SessionPolicy", "SessionService"]
 
 _TOUCH_AFTER_S = 600.0
 """A last use younger than this is not written again: of many sessions in use at once, each costs
 the store a write so often."""
 _TOUCHES_PER_IDLE = 10
 """A short idle time-out is measured finer: at least this often within it."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionPolicy:
-    """How long sessions last, and how many a subject may have. `idle_timeout_s` None: no limit."""
-
-    lifetime_s: float
-    max_lifetime_s: float
-    idle_timeout_s: float | None
-    max_per_subject: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +53,10 @@ class NewLogin:
     session_key: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A new session, and the token that is shown to its client and to nobody else."""
-
-    token: str = field(repr=False)
-    session: Session
-    session_id: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionKey:
-    """A platform's `session_key` in the clear, and when it came."""
-
-    value: str = field(repr=False)
-    created_at: float
-
-
 class SessionService:
     """Sessions of one process. `new_id` returns that many random bytes (`secrets.token_bytes`)."""
 
+    blocks: Blocks
     recall: Recall
     """Turns a token that was verified here before into its living session, at once and without I/O,
     and notes its use. None: ask `authenticate`, which knows all the rest."""
@@ -93,27 +76,39 @@ class SessionService:
     ) -> None:
         self._store = store
         self._signer = signer
-        self._keyring = keyring
         self._clock = clock
         self._policy = policy
-        self._new_id = new_id
         self._uses = LastUses()
-        self._upkeep = Upkeep(store, self._uses, clock, upkeep_interval_s)
+        sealing = SealingNote(store, keyring.key_ids[0], policy.max_lifetime_s, clock)
+        self._upkeep = Upkeep(store, self._uses, clock, upkeep_interval_s, sealing=sealing)
         ages = Ages(policy.lifetime_s, policy.idle_timeout_s, _touch_after_s(policy))
+        self._standing = Standing(clock, monotonic)
         self._memory = SessionMemory(
-            store, clock, cache or CachePolicy(), ages, self._uses, self._upkeep.note, monotonic
+            *(store, clock, cache or CachePolicy(), ages, self._uses, self._upkeep.note),
+            *(self._standing, monotonic),
         )
         self.recall = self._memory.recall
+        self._assertions = Assertions(store, self._standing, self._memory.ended)
+        self._memory.on_new_stretch(self._assertions.new_stretch)
+        self._endings = Endings(store, self._memory, self._standing, self._assertions)
+        self.blocks = Blocks(store, self._endings, clock)
+        self._session_keys = SessionKeys(store, keyring, self._upkeep.sealed)
+        self._issuer = Issuer(signer, clock, new_id)
+        self._renewals = Renewals(
+            *(store, self._memory, self._issuer, keyring, clock, policy, RenewalLimit(monotonic))
+        )
 
     async def open(self) -> None:
         """Open the store and start the background work. Raises: GatewayError store_unavailable."""
         await self._store.open()
         self._upkeep.start()
+        self._assertions.start()
         self._memory.start()
 
     async def close(self) -> None:
         """Write what is noted, and close the store."""
         await self._memory.stop()
+        await self._assertions.stop()
         await self._upkeep.stop()
         await self._store.close()
 
@@ -130,6 +125,14 @@ class SessionService:
         """
         self._memory.on_ended(callback)
 
+    def on_renewed(self, callback: Callable[[str, str], None]) -> None:
+        """Have each renewal told, as the session's key and its successor's; as `on_ended` does."""
+        self._memory.on_renewed(callback)
+
+    def on_found(self, callback: Callable[[Session], None]) -> None:
+        """Have each session told, as the store has it, that `confirm` or `watch` found living."""
+        self._memory.on_found(callback)
+
     def watch(self, open_keys: Callable[[], Iterable[str]]) -> None:
         """Have these sessions looked up again each time that endings may have been missed.
 
@@ -142,7 +145,8 @@ class SessionService:
         """Have a session looked up soon that something long-lived has just been opened for.
 
         Call it once `watch`'s keys hold it: an ending up to now is found by the look-up, a later
-        one is told. One that proves dead is told as ended; a store that is away changes nothing.
+        one is told. One that proves dead is told as ended, one renewed as renewed, a living one as
+        found; a store that is away changes nothing.
         """
         self._memory.confirm(key)
 
@@ -155,21 +159,28 @@ class SessionService:
 
         Raises: GatewayError store_unavailable; a record may be left, but nobody has its token.
         """
-        now = self._clock()
-        session_id = new_session_id(self._new_id, subject_key_of(login.subject))
-        session = self._new_session(session_key_of(session_id), login, now)
-        sealed = self._seal(login)
-        for key in await self._store.create(session, sealed, self._policy.max_per_subject):
-            self._memory.ended(key)
-        return Issued(self._signer.sign(session_id, now), session, session_id)
+        session_id = self._issuer.new_id(login.subject)
+        session = self._new_session(session_key_of(session_id), login)
+        sealed = self._session_keys.seal(login.subject, login.session_key)
+        pushed_out = await self._store.create(session, sealed, self._policy.max_per_subject)
+        self._endings.done(pushed_out, REVOKED)
+        return self._issuer.issue(session_id, session)
+
+    async def renew(self, session: Session) -> Issued:
+        """Give a living session a successor, and sign its token; the old one goes on for a while.
+
+        Asked again within `RENEW_OVERLAP_S`, anywhere, it is the same one. At most
+        `RENEWALS_PER_MINUTE` for one login here. `max_lifetime` is counted from the login.
+        Raises: GatewayError rate_limited, session_expired, session_revoked, store_unavailable.
+        """
+        return await self._renewals.renew(session)
 
     async def issue_again(self, session_id: str) -> Issued:
         """Sign a token anew for a living session.
 
         Raises: GatewayError session_expired, session_revoked, store_unavailable.
         """
-        session = await self.living(session_key_of(session_id))
-        return Issued(self._signer.sign(session_id, self._clock()), session, session_id)
+        return self._issuer.issue(session_id, await self.living(session_key_of(session_id)))
 
     async def living(self, key: str) -> Session:
         """Return the living session under a key; its use is not noted.
@@ -194,28 +205,25 @@ class SessionService:
         self._memory.use(entry, token, signed_at, now)
         return entry.session
 
-    async def end(self, key: str, reason: str = LOGOUT) -> bool:
-        """End a session, here at once; False where none lives under this key.
+    async def end(self, key: str, reason: str = LOGOUT) -> tuple[str, ...]:
+        """End a session and all of its login, here at once; return the keys of those that lived.
 
-        Raises: GatewayError store_unavailable; whether it has ended is then asked at its next use.
+        Raises: GatewayError store_unavailable; it stands here all the same, and is said again
+        until the store has confirmed it.
         """
-        if not is_session_key(key):
-            return False
-        self._memory.doubt(key)  # also where the answer is lost
-        ended = await self._store.end(key, reason)
-        for each in {key, *ended}:
-            self._memory.ended(each)
-        return bool(ended)
+        return await self._endings.end(key, reason)
 
     async def end_subject(self, subject: Subject, reason: str = REVOKED) -> int:
         """End all sessions of a subject and return how many lived.
 
-        Raises: GatewayError store_unavailable.
+        Raises: GatewayError store_unavailable; it stands here all the same, as `end` does.
         """
-        keys = await self._store.end_subject(subject, reason)
-        for key in keys:
-            self._memory.ended(key)
-        return len(keys)
+        return len(await self._endings.end_subject(subject, reason))
+
+    @property
+    def unconfirmed_endings(self) -> int:
+        """How many endings made here wait for the store."""
+        return len(self._standing)
 
     async def find(
         self,
@@ -238,17 +246,10 @@ class SessionService:
 
         Raises: GatewayError store_unavailable.
         """
-        found = []
-        for record in await self._store.session_keys(subject):
-            try:
-                value = self._keyring.open(record.sealed, _seal_context(subject))
-            except SealedError:
-                continue
-            found.append(SessionKey(value, record.created_at))
-        return tuple(found)
+        return await self._session_keys.of(subject)
 
-    def _new_session(self, key: str, login: NewLogin, now: float) -> Session:
-        lifetime_s = min(self._policy.lifetime_s, self._policy.max_lifetime_s)
+    def _new_session(self, key: str, login: NewLogin) -> Session:
+        now = self._clock()
         return Session(
             key=key,
             subject=login.subject,
@@ -257,21 +258,12 @@ class SessionService:
             unionid=login.unionid,
             anonymous_openid=login.anonymous_openid,
             created_at=now,
-            expires_at=int(now) + lifetime_s,  # counted as the token is, which is dated in seconds
+            expires_at=self._policy.expires_at(now, now),
             last_used_at=now,
         )
-
-    def _seal(self, login: NewLogin) -> bytes | None:
-        if login.session_key is None:
-            return None
-        return self._keyring.seal(login.session_key, _seal_context(login.subject))
 
 
 def _touch_after_s(policy: SessionPolicy) -> float:
     if policy.idle_timeout_s is None:
         return _TOUCH_AFTER_S
     return min(_TOUCH_AFTER_S, policy.idle_timeout_s / _TOUCHES_PER_IDLE)
-
-
-def _seal_context(subject: Subject) -> str:
-    return f"session_key.v1:{subject_key_of(subject)}"

@@ -2,7 +2,8 @@
 
 It must not know tokens or keys. Each call is one piece of work on a thread of its own: one for
 reading, one for writing, so that a lookup never waits behind a write that waits for its lock.
-How durable a commit is: `sqlite_file`.
+What a piece of work reads and writes: `sqlite_sessions`, `sqlite_find`, `sqlite_notes`. How durable
+a commit is: `sqlite_file`. There are no replicas, so no ending is ever unconfirmed.
 """
 
 import asyncio
@@ -13,35 +14,28 @@ from typing import NoReturn, TypeVar
 
 from gateway.clock import Clock
 from gateway.errors import GatewayError
+from gateway.sessions import sqlite_find, sqlite_notes, sqlite_sessions
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.sqlite_endings import follow
 from gateway.sessions.sqlite_file import SqliteThread, prepare, transact
 from gateway.sessions.store import (
-    REVOKED,
-    SESSION_KEYS_KEPT,
+    BLOCKED,
+    Block,
     Listener,
     Page,
     SealedKey,
     Tombstone,
     Wanted,
+    check_note,
     not_from_a_page,
     store_call,
-    subject_key_of,
+    subject_blocked,
 )
 from gateway.sessions.token import is_session_key
 
 T = TypeVar("T")
-Row = tuple[object, ...]
 
 _OPEN_TIMEOUT_S = 10.0
-_PURGE_ROWS = 1000  # a few milliseconds of the write lock
-_SCAN_ROWS = 20_000  # looked at for one page: some 20 ms of the reading thread
-
-_COLUMNS = (
-    "key, platform, app_id, kind, subject_id, app, openid, unionid, anonymous_openid, "
-    "created_at, expires_at, last_used_at, user_id"
-)
-_OF_SUBJECT = "subject_id = ? AND app_id = ? AND platform = ? AND kind = ?"
 
 
 class SqliteStore:
@@ -78,68 +72,127 @@ class SqliteStore:
         query = "SELECT 1 FROM sessions LIMIT 1"
         await self._read(lambda connection: connection.execute(query).fetchone())
 
+    # Sessions
+
     async def create(
         self, session: Session, sealed_session_key: bytes | None, max_per_subject: int
     ) -> tuple[str, ...]:
         def work(connection: sqlite3.Connection) -> tuple[str, ...]:
-            _insert(connection, session)
+            now = self._clock()
+            if sqlite_notes.block_of(connection, session.subject, now) is not None:
+                raise subject_blocked()
+            sqlite_sessions.insert(connection, session)
             if sealed_session_key is not None:
-                _keep_session_key(connection, session, sealed_session_key)
-            return _push_out(connection, session, max_per_subject, self._clock())
+                sqlite_sessions.keep_session_key(connection, session, sealed_session_key)
+            return sqlite_sessions.push_out(connection, session, max_per_subject, now)
+
+        return await self._write(work)
+
+    async def renew(
+        self, key: str, successor: Session, sealed_id: bytes, until: float
+    ) -> bytes | None:
+        def work(connection: sqlite3.Connection) -> bytes | None:
+            now = self._clock()
+            return sqlite_sessions.renew(connection, key, successor, sealed_id, until, now)
 
         return await self._write(work)
 
     async def get(self, key: str) -> Session | Tombstone | None:
-        return await self._read(lambda connection: _look_up(connection, key))
+        return await self._read(lambda connection: sqlite_sessions.look_up(connection, key))
 
-    async def end(self, key: str, reason: str) -> bool:
-        def work(connection: sqlite3.Connection) -> bool:
-            return _bury(connection, key, reason, self._clock())
+    async def find(self, wanted: Wanted, limit: int, after: str | None) -> Page:
+        if after and not is_session_key(after):
+            raise not_from_a_page()
+        now = self._clock()
+        return await self._read(
+            lambda connection: sqlite_find.find(connection, wanted, limit, after, now)
+        )
+
+    async def touch(self, last_used_at: Mapping[str, float]) -> None:
+        rows = [(at, key, at) for key, at in last_used_at.items()]
+        await self._write(lambda connection: sqlite_sessions.touch(connection, rows))
+
+    async def session_keys(self, subject: Subject) -> tuple[SealedKey, ...]:
+        return await self._read(
+            lambda connection: sqlite_sessions.session_keys(connection, subject)
+        )
+
+    async def purge(self, now: float) -> int:
+        return await self._write(lambda connection: sqlite_notes.purge(connection, now))
+
+    # Endings: committed so that no power cut undoes them
+
+    async def end(self, key: str, reason: str) -> tuple[str, ...]:
+        def work(connection: sqlite3.Connection) -> tuple[str, ...]:
+            return sqlite_sessions.end_family(connection, key, reason, self._clock())
 
         return await self._write(work, survives_power_cut=True)
 
     async def end_subject(self, subject: Subject, reason: str) -> tuple[str, ...]:
         def work(connection: sqlite3.Connection) -> tuple[str, ...]:
-            now = self._clock()
-            keys = _keys_of(connection, subject, now)
-            return tuple(key for key in keys if _bury(connection, key, reason, now))
+            return sqlite_sessions.end_subject(connection, subject, reason, self._clock())
 
         return await self._write(work, survives_power_cut=True)
 
+    async def block(self, subject: Subject, block: Block) -> tuple[str, ...]:
+        def work(connection: sqlite3.Connection) -> tuple[str, ...]:
+            sqlite_notes.block(connection, subject, block)
+            return sqlite_sessions.end_subject(connection, subject, BLOCKED, self._clock())
+
+        return await self._write(work, survives_power_cut=True)
+
+    async def unblock(self, subject: Subject) -> bool:
+        return await self._write(
+            lambda connection: sqlite_notes.unblock(connection, subject, self._clock())
+        )
+
+    async def block_of(self, subject: Subject) -> Block | None:
+        return await self._read(
+            lambda connection: sqlite_notes.block_of(connection, subject, self._clock())
+        )
+
     async def follow(self, listener: Listener) -> NoReturn:
-        """Poll the tombstones, on the reading thread."""
+        """Poll the tombstones and renewals, on the reading thread."""
         await follow(self._read, listener)
 
-    async def find(self, wanted: Wanted, limit: int, after: str | None) -> Page:
-        if after and not is_session_key(after):
-            raise not_from_a_page()
-        look = _find_everywhere if wanted.openid is None else _find_openid
+    # Notes and sealing keys
+
+    async def keep_note(self, name: str, value: bytes, until: float) -> bytes | None:
+        check_note(value)
+        return await self._write(
+            lambda connection: sqlite_notes.keep_note(connection, name, value, until, self._clock())
+        )
+
+    async def replace_note(self, name: str, old: bytes, new: bytes, until: float) -> bool:
+        check_note(new)
+
+        def work(connection: sqlite3.Connection) -> bool:
+            now = self._clock()
+            return sqlite_notes.replace_note(connection, name, old, (new, until), now)
+
+        return await self._write(work)
+
+    async def read_note(self, name: str) -> bytes | None:
+        return await self._read(
+            lambda connection: sqlite_notes.read_note(connection, name, self._clock())
+        )
+
+    async def take_note(self, name: str) -> bytes | None:
+        return await self._write(
+            lambda connection: sqlite_notes.take_note(connection, name, self._clock())
+        )
+
+    async def note_sealing_key(self, key_id: str, until: float) -> None:
+        await self._write(
+            lambda connection: sqlite_notes.note_sealing_key(connection, key_id, until)
+        )
+
+    async def sealing_keys(self) -> Mapping[str, float]:
         now = self._clock()
-        return await self._read(lambda connection: look(connection, wanted, limit, after, now))
+        return await self._read(lambda connection: sqlite_notes.sealing_keys(connection, now))
 
-    async def touch(self, last_used_at: Mapping[str, float]) -> None:
-        rows = [(at, key, at) for key, at in last_used_at.items()]
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.executemany(
-                "UPDATE sessions SET last_used_at = ? WHERE key = ? AND last_used_at < ?", rows
-            )
-
-        await self._write(work)
-
-    async def session_keys(self, subject: Subject) -> tuple[SealedKey, ...]:
-        def work(connection: sqlite3.Connection) -> tuple[SealedKey, ...]:
-            rows = connection.execute(
-                "SELECT sealed, created_at FROM session_keys WHERE subject_key = ? "
-                "ORDER BY id DESC LIMIT ?",
-                (subject_key_of(subject), SESSION_KEYS_KEPT),
-            )
-            return tuple(SealedKey(sealed, created_at) for sealed, created_at in rows)
-
-        return await self._read(work)
-
-    async def purge(self, now: float) -> int:
-        return await self._write(lambda connection: _purge(connection, now))
+    async def forget_sealing_key(self, key_id: str) -> None:
+        await self._write(lambda connection: sqlite_notes.forget_sealing_key(connection, key_id))
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         async with store_call(sqlite3.Error):
@@ -167,117 +220,3 @@ def _opened(thread: SqliteThread | None) -> SqliteThread:
 def _reason(error: Exception) -> str:
     """What the system or SQLite says; it names the file, and only whoever starts us reads it."""
     return (error.strerror or "no answer") if isinstance(error, OSError) else str(error)
-
-
-def _insert(connection: sqlite3.Connection, session: Session) -> None:
-    subject = session.subject
-    row = (
-        *(session.key, subject.platform, subject.app_id, subject.kind, subject.id),
-        *(session.app, session.openid, session.unionid, session.anonymous_openid),
-        *(session.created_at, session.expires_at, session.last_used_at, session.user_id),
-    )
-    marks = ", ".join("?" * len(row))
-    insert = f"INSERT INTO sessions ({_COLUMNS}) VALUES ({marks})"  # noqa: S608 - constants
-    connection.execute(insert, row)
-
-
-def _keep_session_key(connection: sqlite3.Connection, session: Session, sealed: bytes) -> None:
-    subject_key = subject_key_of(session.subject)
-    connection.execute(
-        "INSERT INTO session_keys (subject_key, sealed, created_at, expires_at) "
-        "VALUES (?, ?, ?, ?)",
-        (subject_key, sealed, session.created_at, session.expires_at),
-    )
-    connection.execute(
-        "DELETE FROM session_keys WHERE id IN (SELECT id FROM session_keys "
-        "WHERE subject_key = ? ORDER BY id DESC LIMIT -1 OFFSET ?)",
-        (subject_key, SESSION_KEYS_KEPT),
-    )
-
-
-def _push_out(
-    connection: sqlite3.Connection, new: Session, max_per_subject: int, now: float
-) -> tuple[str, ...]:
-    others = [key for key in _keys_of(connection, new.subject, now) if key != new.key]
-    too_many = others[max_per_subject - 1 :]
-    return tuple(key for key in too_many if _bury(connection, key, REVOKED, now))
-
-
-def _keys_of(connection: sqlite3.Connection, subject: Subject, now: float) -> tuple[str, ...]:
-    """The unexpired sessions of a subject, newest first."""
-    rows = connection.execute(
-        f"SELECT key FROM sessions WHERE {_OF_SUBJECT} AND expires_at >= ? "  # noqa: S608 - constant
-        "ORDER BY created_at DESC, key DESC",
-        (subject.id, subject.app_id, subject.platform, subject.kind, now),
-    )
-    return tuple(key for (key,) in rows)
-
-
-def _bury(connection: sqlite3.Connection, key: str, reason: str, now: float) -> bool:
-    buried = connection.execute(
-        "INSERT INTO tombstones (key, reason, expires_at) "
-        "SELECT key, ?, expires_at FROM sessions WHERE key = ? AND expires_at >= ?",
-        (reason, key, now),
-    )
-    connection.execute("DELETE FROM sessions WHERE key = ?", (key,))
-    return buried.rowcount == 1
-
-
-def _look_up(connection: sqlite3.Connection, key: str) -> Session | Tombstone | None:
-    # The session first: an ending moves it in one commit, so it cannot be missed in both.
-    query = f"SELECT {_COLUMNS} FROM sessions WHERE key = ?"  # noqa: S608 - a constant
-    row = connection.execute(query, (key,)).fetchone()
-    if row is not None:
-        return _session(row)
-    row = connection.execute("SELECT reason FROM tombstones WHERE key = ?", (key,)).fetchone()
-    return None if row is None else Tombstone(row[0])
-
-
-def _session(row: tuple) -> Session:  # type: ignore[type-arg]  # SQLite's columns carry no types
-    key, platform, app_id, kind, subject_id, *rest = row
-    return Session(key, Subject(platform, app_id, kind, subject_id), *rest)
-
-
-def _find_openid(
-    connection: sqlite3.Connection, wanted: Wanted, limit: int, after: str | None, now: float
-) -> Page:
-    """By the index: a user's openid is the id of the subject."""
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM sessions WHERE subject_id = ? AND kind = 'user' "  # noqa: S608
-        "AND key > ? AND expires_at >= ? ORDER BY key",
-        (wanted.openid, after or "", now),
-    )
-    found = [session for session in map(_session, rows) if wanted.fits(session)]
-    return Page(tuple(found[:limit]), found[limit - 1].key if len(found) > limit else None)
-
-
-def _find_everywhere(
-    connection: sqlite3.Connection, wanted: Wanted, limit: int, after: str | None, now: float
-) -> Page:
-    """Along the keys, `_SCAN_ROWS` of them at most, so that lookups do not wait behind it."""
-    start = after or ""
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM (SELECT * FROM sessions WHERE key > ? ORDER BY key LIMIT ?) "  # noqa: S608
-        "WHERE platform = coalesce(?, platform) AND app = coalesce(?, app) AND expires_at >= ? "
-        "ORDER BY key LIMIT ?",
-        (start, _SCAN_ROWS, wanted.platform, wanted.app, now, limit + 1),
-    ).fetchall()
-    found = tuple(map(_session, rows[:limit]))
-    if len(rows) > limit:
-        return Page(found, found[-1].key)
-    last = connection.execute(
-        "SELECT key FROM sessions WHERE key > ? ORDER BY key LIMIT 1 OFFSET ?",
-        (start, _SCAN_ROWS - 1),
-    ).fetchone()
-    return Page(found, None if last is None else last[0])
-
-
-def _purge(connection: sqlite3.Connection, now: float) -> int:
-    gone = 0
-    for table, key in (("sessions", "key"), ("tombstones", "key"), ("session_keys", "id")):
-        gone += connection.execute(
-            f"DELETE FROM {table} WHERE {key} IN "  # noqa: S608 - our own names
-            f"(SELECT {key} FROM {table} WHERE expires_at < ? LIMIT ?)",
-            (now, _PURGE_ROWS),
-        ).rowcount
-    return gone

@@ -1,6 +1,6 @@
-"""The SQLite file itself: its permissions, its schema, and the threads that may touch it.
+"""The SQLite file itself: its permissions, and the threads that may touch it.
 
-It must not know what a session is beyond the schema's text.
+It must not know what a session is, nor the schema's text (`sqlite_schema`).
 
 Durability. WAL with synchronous=NORMAL: a commit is in the file's log, in the kernel's hands, when
 the call returns, so it survives SIGKILL of every process. A power cut may take the last commits
@@ -20,52 +20,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from gateway.sessions.sqlite_schema import upgrade
+
 T = TypeVar("T")
 
-SCHEMA_VERSION = 2
 _BUSY_S = 0.8  # under STORE_TIMEOUT_S, so that a waiting thread is free again when its caller goes
 _WAL_S = 5.0  # turning WAL on needs the file alone, and workers start together
 _WAL_PAUSE_S = 0.02
-
-# `seq` counts endings in the order of their commits, and AUTOINCREMENT gives no number twice, also
-# after the newest was purged: who has seen one asks for those above it.
-_TOMBSTONES = (
-    """CREATE TABLE tombstones (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, reason TEXT NOT NULL,
-        expires_at REAL NOT NULL
-    )""",
-    "CREATE INDEX tombstones_by_expiry ON tombstones (expires_at)",
-)
-_SCHEMA = (
-    """CREATE TABLE sessions (
-        key TEXT PRIMARY KEY, platform TEXT NOT NULL, app_id TEXT NOT NULL, kind TEXT NOT NULL,
-        subject_id TEXT NOT NULL, app TEXT NOT NULL, openid TEXT, unionid TEXT,
-        anonymous_openid TEXT, user_id TEXT, created_at REAL NOT NULL, expires_at REAL NOT NULL,
-        last_used_at REAL NOT NULL
-    ) WITHOUT ROWID""",
-    "CREATE INDEX sessions_by_subject ON sessions (subject_id, app_id, platform, kind)",
-    "CREATE INDEX sessions_by_expiry ON sessions (expires_at)",
-    *_TOMBSTONES,
-    """CREATE TABLE session_keys (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, subject_key TEXT NOT NULL, sealed BLOB NOT NULL,
-        created_at REAL NOT NULL, expires_at REAL NOT NULL
-    )""",
-    "CREATE INDEX session_keys_by_subject ON session_keys (subject_key)",
-    "CREATE INDEX session_keys_by_expiry ON session_keys (expires_at)",
-)
-
-# From each version to ours; the first is a new file's.
-_STEPS = (
-    _SCHEMA,
-    (
-        "ALTER TABLE tombstones RENAME TO tombstones_1",
-        "DROP INDEX tombstones_by_expiry",
-        *_TOMBSTONES,
-        """INSERT INTO tombstones (key, reason, expires_at)
-        SELECT key, reason, expires_at FROM tombstones_1""",
-        "DROP TABLE tombstones_1",
-    ),
-)
 
 
 class SqliteThread:
@@ -116,7 +77,7 @@ def prepare(path: Path) -> None:
             _create_private(path)
         with closing(_connect(path, read_only=False)) as connection:
             _turn_wal_on(connection)
-            transact(connection, _upgrade)
+            transact(connection, upgrade)
         path.chmod(0o600)  # SQLite gives its log the file's own mode
     except OSError as error:
         place = error.filename or path  # perhaps a directory above the file
@@ -167,16 +128,3 @@ def _turn_wal_on(connection: sqlite3.Connection) -> None:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(_WAL_PAUSE_S)
-
-
-def _upgrade(connection: sqlite3.Connection) -> None:
-    found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found > SCHEMA_VERSION:
-        raise sqlite3.DatabaseError(
-            f"the file has schema {found}, this gateway knows {SCHEMA_VERSION}: "
-            "run the newer gateway, or name another file"
-        )
-    if found < SCHEMA_VERSION:
-        for statement in _STEPS[found]:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")

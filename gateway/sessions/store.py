@@ -246,6 +246,17 @@ def not_from_a_page() -> GatewayError:
     return GatewayError("bad_request", "`after` is not from an earlier page")
 
 
+def subject_blocked() -> GatewayError:
+    """Say that a block of the subject lasts, but not why: reasons are for operators."""
+    return GatewayError("user_blocked", "this user may not log in here")
+
+
+def check_note(value: bytes) -> None:
+    """Raises: ValueError, for a note over `MAX_NOTE_BYTES`."""
+    if len(value) > MAX_NOTE_BYTES:
+        raise ValueError(f"a note of {len(value)} bytes, of {MAX_NOTE_BYTES}")
+
+
 def subject_key_of(subject: Subject) -> str:
     """Return a name of fixed length for a subject, 43 characters of base64url.
 

@@ -9,16 +9,17 @@ from gateway.sessions.store import SessionStore
 def open_store(url: str, clock: Clock) -> SessionStore:
     """Build the store a URL names; it connects in its own `open()`.
 
-    `sqlite:/path/to/file`, `redis://…`, `rediss://…`. Raises: ValueError for anything else; the URL
-    is not quoted, since it may hold a password.
+    `sqlite:/path/to/file`, or a URL of Redis (`gateway.settings.redis_url`). Raises: ValueError for
+    anything else; the URL is not quoted, since it may hold a password.
     """
     scheme, _, rest = url.partition(":")
     if scheme == "sqlite" and rest:
         from gateway.sessions.sqlite import SqliteStore  # only the store in use is loaded
 
         return SqliteStore(Path(rest), clock)
-    if scheme in {"redis", "rediss"} and rest.startswith("//"):
+    if scheme.startswith("redis") and rest:
         from gateway.sessions.redis import RedisStore  # only the store in use is loaded
+        from gateway.sessions.redis_links import open_link
 
-        return RedisStore(url, clock)
-    raise ValueError("a session store is sqlite:<path>, redis://<host> or rediss://<host>")
+        return RedisStore(open_link(url), clock)
+    raise ValueError("a session store is sqlite:<path> or a URL of Redis, such as redis://<host>")

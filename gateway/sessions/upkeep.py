@@ -1,4 +1,5 @@
-"""What is done beside the requests: last uses are written in batches, expired records removed.
+"""What is done beside the requests: last uses are written in batches, expired records removed,
+and the store is told which encryption key its records need.
 
 It must not know tokens or requests. A request only notes a moment in memory; a store that is away
 costs nothing but memory, and that is bounded.
@@ -10,6 +11,7 @@ from itertools import islice
 
 from gateway.clock import Clock
 from gateway.errors import GatewayError
+from gateway.sessions.sealing import SealingNote
 from gateway.sessions.store import SessionStore
 
 INTERVAL_S = 30.0
@@ -54,12 +56,19 @@ class Upkeep:
     """The background task: every `interval_s`, or as soon as a batch is full."""
 
     def __init__(
-        self, store: SessionStore, uses: LastUses, clock: Clock, interval_s: float = INTERVAL_S
+        self,
+        store: SessionStore,
+        uses: LastUses,
+        clock: Clock,
+        interval_s: float = INTERVAL_S,
+        *,
+        sealing: SealingNote | None = None,
     ) -> None:
         self._store = store
         self._uses = uses
         self._clock = clock
         self._interval_s = interval_s
+        self._sealing = sealing
         self._wake = asyncio.Event()
         self._stopping = False
         self._store_is_away = False
@@ -78,7 +87,16 @@ class Upkeep:
     def note(self, key: str, at: float) -> None:
         """Note a use; a full batch wakes the task, but never hurries a store that failed."""
         self._uses.note(key, at)
-        if len(self._uses) >= BATCH and not self._store_is_away:
+        if len(self._uses) >= BATCH:
+            self._hurry()
+
+    def sealed(self) -> None:
+        """Note that something was sealed; where the store must hear of it, the task wakes."""
+        if self._sealing is not None and self._sealing.use():
+            self._hurry()
+
+    def _hurry(self) -> None:
+        if not self._store_is_away:
             self._wake.set()
 
     async def _run(self) -> None:
@@ -90,6 +108,8 @@ class Upkeep:
 
     async def _round(self) -> None:
         try:
+            if self._sealing is not None:
+                await self._sealing.write()
             await self._write_uses()
             await self._purge()
             self._store_is_away = False

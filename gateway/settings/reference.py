@@ -41,12 +41,10 @@ this version would not keep.
 WORDS: Mapping[str, str] = {
     "admin.tokens[].scopes": "`read` lists sessions, `revoke` ends them; others: nothing yet.",
     "endpoints.logout": "Ends the session; with `?everywhere=true` all of this subject.",
-    "endpoints.session": "Tells a client about its session.",
+    "endpoints.session": "Tells a client about its session; /renew and /ticket stand below it.",
     "endpoints.decrypt": "Opens encrypted user data.",
     "endpoints.jwks": "The public keys of assertions.",
     "session.cookie.name": "The cookie's name.",
-    "login.limits.per_app": "Of one app.",
-    "login.limits.total": "Of all together.",
     "login.callback.url": "Where logins are told.",
     "login.callback.secret": "Signs what is told.",
     "login.callback.timeout": "How long it may take.",

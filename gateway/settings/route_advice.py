@@ -26,6 +26,7 @@ def advise_routes(settings: Settings) -> Iterator[str]:
     yield from _shadowing_health_path(settings)
     yield from _public_inside_required(settings)
     yield from _encoded_needlessly(settings)
+    yield from _without_tickets(settings)
 
 
 def _shadowed_by_endpoints(settings: Settings) -> Iterator[str]:
@@ -120,3 +121,11 @@ def _encoded_needlessly(settings: Settings) -> Iterator[str]:
         if usual != route.path and not known & {(route.host, usual), (None, usual)}:
             place = f"routes[{index}].path"
             yield f"{place}: {route.path} misses requests for {usual}, as most clients write it"
+
+
+def _without_tickets(settings: Settings) -> Iterator[str]:
+    """Name routes that take tickets where there is nowhere to get one (design section 4)."""
+    if settings.endpoints.session is None:
+        for index, route in enumerate(settings.routes):
+            if route.ticket:
+                yield f"routes[{index}].ticket: endpoints.session is null, so nobody gets a ticket"

@@ -53,12 +53,14 @@ def _check_name(raw: Raw, kind: str, loc: Loc, name: object) -> Iterator[Finding
 
 
 def _check_visitors(loc: Loc, route: Raw) -> Iterator[Finding]:
-    """Where the token is not looked at, nobody can be told apart."""
+    """Where neither token nor ticket is looked at, nobody can be told apart."""
     if route.get("session") != "none":
         return
     for key in ("apps", "platforms"):
         if route.get(key) is not None:
             yield Finding((*loc, key), "leave it out, or session: required or optional")
+    if plain(route.get("ticket")) is True:
+        yield Finding((*loc, "ticket"), "leave it out, or session: required or optional")
     if plain(route.get("anonymous")) is True:
         yield Finding((*loc, "anonymous"), "leave it out: session: none lets everybody in")
 

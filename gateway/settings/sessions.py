@@ -37,11 +37,11 @@ class SessionSettings(Part):
     encryption_keys: Annotated[tuple[EncryptionKey, ...], Field(max_length=MAX_KEYS)] = ()
     """For session_key at rest: 32 bytes in base64 each, newest first."""
     store: StoreAddress = given("sqlite:data/gateway.db")
-    """sqlite:path, redis://… or rediss://…; a relative path counts from the settings file."""
+    """sqlite:path (a relative one counts from the settings file), or Redis: docs/redis.md."""
     lifetime: Duration = given("30d")
     """Of a token."""
     max_lifetime: Duration = given("180d")
-    """From the login. Nothing renews a session in this version: `lifetime` is enough."""
+    """From the login, however often renewed."""
     idle_timeout: Duration | None = given("7d")
     """Since last use; null is off."""
     grace: DurationOrZero = given("5m")
@@ -58,10 +58,12 @@ class SessionSettings(Part):
 class LoginLimits(Part):
     """Logins taken, before any outbound call."""
 
-    per_ip: RateText = given("600/1m")
-    """Generous: carriers share addresses. IPv6 counts by /64."""
-    per_app: RateText = given("20000/1m")
-    total: RateText = given("50000/1m")
+    per_ip: RateText | None = given("600/1m")
+    """Of one client address, IPv6 by /64; generous, since carriers share addresses. null is off."""
+    per_app: RateText | None = given("20000/1m")
+    """Of one app; null is off. In Redis these count for all; with SQLite each worker counts."""
+    total: RateText | None = given("50000/1m")
+    """Of all apps together; null is off."""
 
 
 class CallbackSettings(Part):

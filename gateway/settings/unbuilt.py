@@ -11,7 +11,6 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from gateway.settings.findings import Finding, Loc
-from gateway.settings.vault import Store
 from gateway.settings.walk import Raw, entries, find, value_at
 
 ALLOWED = "not yet enforced by this version, leave it out"
@@ -25,10 +24,6 @@ def _switched_off(value: object) -> bool:
     return value is None
 
 
-def _single_store(value: object) -> bool:
-    return isinstance(value, Store) and value.scheme in ("sqlite", "redis", "rediss")
-
-
 # The place (`*` is any name or position) and which values besides the default are kept already.
 UNBUILT: Mapping[Loc, Callable[[object], bool]] = {
     ("server", "proxy_protocol"): _only_default,
@@ -37,14 +32,11 @@ UNBUILT: Mapping[Loc, Callable[[object], bool]] = {
     ("endpoints", "phone"): _only_default,
     ("endpoints", "auth"): _switched_off,
     ("endpoints", "jwks"): _switched_off,
-    ("session", "store"): _single_store,
     ("session", "cookie"): _only_default,
-    ("login", "limits"): _only_default,
     ("login", "callback"): _only_default,
     ("decrypt",): _only_default,
     ("identity",): _only_default,
     ("apps", "*", "phone_private_key"): _only_default,
-    ("routes", "*", "ticket"): _only_default,
     ("routes", "*", "rate_limit"): _only_default,
     ("routes", "*", "identity"): _only_default,
     ("routes", "*", "assertion"): _only_default,

@@ -8,34 +8,33 @@ import binascii
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import parse_qsl, urlsplit
+from typing import Annotated, Literal, get_args
 
 from pydantic import SecretBytes, SecretStr
 
 from gateway.settings.findings import RefusedError, quote
+from gateway.settings.redis_url import REDIS_ALLOWED, parse_redis_url
 from gateway.settings.scalars import Parsed, Placed, Reads
 
 SIGNING_KEY_CHARACTERS = 32  # design section 3
 ENCRYPTION_KEY_BYTES = 32  # AES-256
 ADMIN_TOKEN_CHARACTERS = 16  # short enough to type, too long to guess over a network
-_REDIS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
-_STORE_ALLOWED = (
-    "sqlite:path, redis://[user:password@]host[:port][/number] or the same with rediss://"
-)
+_STORE_ALLOWED = f"sqlite:path, {REDIS_ALLOWED}"
 _SQLITE_ALLOWED = (
     "sqlite:path with the path of a file, such as sqlite:data/gateway.db or"
     " sqlite:/var/lib/gateway/gateway.db"
 )
 
-StoreScheme = Literal["sqlite", "redis", "rediss", "redis+sentinel", "redis+cluster"]
-_SCHEMES: dict[str, StoreScheme] = {
-    "sqlite": "sqlite",
-    "redis": "redis",
-    "rediss": "rediss",
-    "redis+sentinel": "redis+sentinel",
-    "redis+cluster": "redis+cluster",
-}
+StoreScheme = Literal[
+    "sqlite",
+    "redis",
+    "rediss",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+]
+_SCHEMES: dict[str, StoreScheme] = {scheme: scheme for scheme in get_args(StoreScheme)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +104,7 @@ def parse_store(value: object, base: Path) -> Store:
         raise RefusedError(_STORE_ALLOWED, f"the scheme {name}://" if is_scheme else None)
     if scheme == "sqlite":
         return _sqlite(rest, base)
-    if not rest.startswith("//"):
-        raise RefusedError(_STORE_ALLOWED)
-    if scheme in ("redis", "rediss"):
-        _check_redis(url)
+    parse_redis_url(url)
     return Store(scheme, url)
 
 
@@ -119,21 +115,6 @@ def _sqlite(path: str, base: Path) -> Store:
         raise RefusedError(_SQLITE_ALLOWED, quote(shown + mark + ("…" if mark else "")))
     absolute = base / path
     return Store("sqlite", f"sqlite:{absolute}", absolute)
-
-
-def _check_redis(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        is_addressed = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        raise RefusedError(_STORE_ALLOWED) from None
-    options = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-    if (parts.scheme == "redis" and options) or not options <= _REDIS_OPTIONS:
-        raise RefusedError(
-            "rediss:// options ssl_ca_certs, ssl_certfile and ssl_keyfile, no others"
-        )
-    if not is_addressed or parts.fragment or not re.fullmatch(r"(/[0-9]{0,3})?", parts.path):
-        raise RefusedError(_STORE_ALLOWED)
 
 
 SECRET_SCHEMA: dict[str, object] = {

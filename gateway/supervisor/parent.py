@@ -13,13 +13,15 @@ from typing import Self
 from gateway import __version__
 from gateway.admin.listener import AdminListener
 from gateway.admin_side import open_admin_side
-from gateway.build import build_counted_store, build_sessions
+from gateway.build import build_counted_store, build_keyring, build_sessions
 from gateway.clock import Clock
+from gateway.metrics.catalogue import ENDINGS_WAITING
 from gateway.metrics.counts import Counts
 from gateway.metrics.ledger import Ledger
 from gateway.metrics.source import MetricsSource
 from gateway.server import END_S
 from gateway.sessions.opening import open_sessions
+from gateway.sessions.sealing import check_sealing_keys
 from gateway.settings import Settings
 from gateway.sockets import open_sockets
 from gateway.supervisor.process import Job, worker_command
@@ -34,15 +36,17 @@ KILL_AFTER_S = END_S + 5.0
 class Parent:
     """A gateway of several processes: `async with Parent(settings, clock):` serves until it ends.
 
+    `drops_keys`: records whose encryption key is missing are given up, else they refuse the start.
     Raises on entering: OSError (an address cannot be had), GatewayError store_unavailable,
-    WorkerFailedError (a worker does not start).
+    SettingsError (a missing key is needed), WorkerFailedError (a worker does not start).
     """
 
     admin: AdminListener
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, *, drops_keys: bool = False) -> None:
         self._settings = settings
         self._clock = clock
+        self._drops_keys = drops_keys
         self._stack = AsyncExitStack()
         self._workers: Workers | None = None
         self._counts = Counts()
@@ -78,6 +82,9 @@ class Parent:
         sessions = await stack.enter_async_context(
             open_sessions(build_sessions(settings, self._clock, store))
         )
+        self._counts.watch(lambda: [(ENDINGS_WAITING, (), sessions.unconfirmed_endings)])
+        key_ids = build_keyring(settings).key_ids
+        await check_sealing_keys(store, key_ids, drop=self._drops_keys)
         self.admin = await stack.enter_async_context(
             open_admin_side(settings, sessions, self._is_unready, self._metrics())
         )

@@ -1,71 +1,25 @@
-"""The admin API on a running gateway: health, sessions, revocation, the audit log."""
+"""The admin API on a running gateway: health, metrics, who may, the audit log."""
 
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from gateway.admin.api import AdminApi, Metrics
-from gateway.admin.listener import AdminListener
+from gateway.admin.calls import SessionCalls
 from gateway.build import build_admin_api, build_admin_tokens, build_sessions
 from gateway.clock import now
 from gateway.endpoints.apps import Apps
 from gateway.request_ids import RequestIds
+from gateway.sessions.model import hash_subject
 from gateway.sessions.sqlite import SqliteStore
-from tests.support.gateway import ADMIN_TOKEN, RunningGateway, problem, run_gateway
+from tests.support.admin import READ_TOKEN, REVOKE_TOKEN, listed, listening, revoke
+from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.metrics import OPENMETRICS, PLAIN, no_metrics, samples, scrape, value
-from tests.support.own import JSON, ask_admin, bearer, head, token_of, who
-from tests.support.raw import Message, ask, connect
-
-READ_TOKEN = "read-token-for-tests"
-REVOKE_TOKEN = "revoke-token-for-tests"
-
-
-@pytest.fixture
-async def admin(tmp_path: Path) -> AsyncIterator[RunningGateway]:
-    """A gateway with three admin tokens."""
-    tokens = [
-        {"name": "ops", "token": "admin-token-for-tests", "scopes": ["read", "revoke"]},
-        {"name": "reader", "token": READ_TOKEN, "scopes": ["read"]},
-        {"name": "revoker", "token": REVOKE_TOKEN, "scopes": ["revoke"]},
-    ]
-    async with run_gateway(tmp_path, {"admin": {"tokens": tokens}}) as running:
-        yield running
-
-
-async def listed(running: RunningGateway, query: str = "") -> dict[str, list[dict[str, object]]]:
-    answer = await ask_admin(running, f"GET /api/sessions{query}")
-    assert answer.status == 200, answer
-    body: dict[str, list[dict[str, object]]] = json.loads(answer.body)
-    return body
-
-
-async def revoke(running: RunningGateway, fields: object, **more: str) -> Message:
-    body = json.dumps(fields).encode()
-    return await ask_admin(running, "POST /api/subjects/revoke", JSON, body=body, **more)
-
-
-@asynccontextmanager
-async def listening(api: AdminApi) -> AsyncIterator[int]:
-    """An admin listener of its own; yields its port."""
-    listener = AdminListener(api)
-    await listener.open("127.0.0.1", 0)
-    try:
-        yield listener.port
-    finally:
-        await listener.close()
-
-
-async def revoke_at(port: int, fields: object) -> Message:
-    body = json.dumps(fields).encode()
-    length = f"Content-Length: {len(body)}"
-    line = "POST /api/subjects/revoke"
-    return await ask(port, head(line, JSON, bearer(ADMIN_TOKEN), length) + body)
-
+from tests.support.own import ask_admin, bearer, head, who
+from tests.support.raw import ask, connect
 
 # -- health -----------------------------------------------------------------------------------
 
@@ -78,243 +32,15 @@ async def test_health_is_open(admin: RunningGateway) -> None:
         assert (await ask_admin(admin, f"HEAD {path}", token=None)).status == 200
 
 
-# -- listing ----------------------------------------------------------------------------------
-
-
-async def test_sessions_are_listed(admin: RunningGateway) -> None:
-    """Who, where and when; an id that ends it, no token."""
-    token = await admin.login()
-    given = await admin.codes()
-    (one,) = (await listed(admin))["sessions"]
-    assert (one["platform"], one["app"], one["anonymous"]) == ("wechat", "shop-wechat", False)
-    assert one["subject"] == f"wechat:wxshop:{given['openid']}"
-    assert set(one) == {
-        "id",
-        "subject",
-        "platform",
-        "app",
-        "anonymous",
-        "created_at",
-        "expires_at",
-        "last_used_at",
-    }
-    assert token not in json.dumps(one)
-    assert (await who(admin, token)).status == 200
-    assert admin.upstream.requests[-1].value("X-Session-Id") == one["id"]
-
-
-async def test_a_list_is_filtered(admin: RunningGateway) -> None:
-    """By platform, app and openid, alone and together."""
-    for app, user in (
-        ("shop-wechat", "alice"),
-        ("shop-wechat", "bob"),
-        ("game-wechat", "alice"),
-        ("shop-baidu", "alice"),
-    ):
-        await admin.login(app, user)
-    openid = (await admin.codes("shop-wechat", "bob"))["openid"]
-    counts = {
-        "": 4,
-        "?app=wxshop": 2,
-        "?app=bdshop&platform=baidu": 1,
-        "?app=wxshop&platform=baidu": 0,
-        "?platform=wechat": 3,
-        "?platform=douyin": 0,
-        "?app=shop-wechat": 2,
-        "?app=nobody": 0,
-        f"?openid={openid}": 1,
-        f"?openid={openid}&platform=wechat&app=shop-wechat": 1,
-        f"?openid={openid}&platform=baidu": 0,
-        "?openid=%ff%ed%a0%80%00": 0,
-        "?app=%27%3B--": 0,
-    }
-    for query, count in counts.items():
-        assert len((await listed(admin, query))["sessions"]) == count, query
-
-
-async def test_a_list_comes_in_pages(admin: RunningGateway) -> None:
-    """`after` goes on where the last page ended, until it is null; each session once."""
-    for number in range(5):
-        await admin.login(user=f"user-{number}")
-    seen: list[object] = []
-    after: object = ""
-    while after is not None:
-        page = await listed(admin, f"?limit=2&after={after}" if after else "?limit=2")
-        assert len(page["sessions"]) <= 2
-        seen += [one["id"] for one in page["sessions"]]
-        after = page["after"]
-    assert len(seen) == len(set(seen)) == 5
-
-
-@pytest.mark.parametrize(
-    ("query", "why"),
-    [
-        ("limit=x", "no number"),
-        ("limit=-1", "a sign"),
-        ("limit=%C2%B2", "a digit of another kind"),
-        ("limit=9999999", "too many digits"),
-        ("app=\xff", "a byte that is no UTF-8"),
-        ("openid=\xed\xa0\x80", "half a surrogate pair"),
-        ("platform=\xed\xa0\x80", "the same elsewhere"),
-        ("after=\xff", "the same again"),
-        ("after=zzz", "from no earlier page"),
-        ("openid=o&after=zzz", "nor by another way of looking"),
-    ],
-)
-async def test_a_list_that_cannot_be_asked_for(admin: RunningGateway, query: str, why: str) -> None:
-    """400, with our code."""
-    answer = await ask_admin(admin, f"GET /api/sessions?{query}")
-    assert (answer.status, problem(answer)["code"]) == (400, "bad_request"), why
-
-
-async def test_a_limit_is_brought_into_its_bounds(admin: RunningGateway) -> None:
-    """0 is 1, and a million is a thousand."""
-    await admin.login()
-    await admin.login()
-    assert len((await listed(admin, "?limit=0"))["sessions"]) == 1
-    assert len((await listed(admin, "?limit=999999"))["sessions"]) == 2
-
-
-# -- ending -----------------------------------------------------------------------------------
-
-
-async def test_a_session_is_ended_by_its_id(admin: RunningGateway) -> None:
-    """Its token is revoked at once; a second time there is none."""
-    token, other = await admin.login(), await admin.login(user="bob")
-    openid = (await admin.codes())["openid"]
-    (one,) = (await listed(admin, f"?openid={openid}"))["sessions"]
-    line = f"DELETE /api/sessions/{one['id']}"
-    answer = await ask_admin(admin, line)
-    assert (answer.status, answer.body) == (204, b"")
-    assert problem(await who(admin, token))["code"] == "session_revoked"
-    assert (await who(admin, other)).status == 200
-    assert problem(await ask_admin(admin, line))["code"] == "route_not_found"
-
-
-@pytest.mark.parametrize("name", ["x", "A" * 43, "%00", "..%2F..", "A" * 5000])
-async def test_an_id_that_is_none_ends_nothing(admin: RunningGateway, name: str) -> None:
-    """404, whatever it looks like."""
-    answer = await ask_admin(admin, f"DELETE /api/sessions/{name}")
-    assert (answer.status, problem(answer)["code"]) == (404, "route_not_found")
-
-
-async def test_all_sessions_of_a_subject_are_ended(admin: RunningGateway) -> None:
-    """Not another's, nor this user's at another app."""
-    mine = [await admin.login() for _ in range(3)]
-    others = [await admin.login(user="bob"), await admin.login("game-wechat")]
-    subject = {
-        "platform": "wechat",
-        "app": "shop-wechat",
-        "openid": (await admin.codes())["openid"],
-    }
-    answer = await revoke(admin, subject)
-    assert (answer.status, json.loads(answer.body)) == (200, {"ended": 3})
-    for token in mine:
-        assert problem(await who(admin, token))["code"] == "session_revoked"
-    for token in others:
-        assert (await who(admin, token)).status == 200
-    assert json.loads((await revoke(admin, subject)).body) == {"ended": 0}
-    token_of(await admin.post("/login", {"app": "shop-wechat", "code": await admin.code()}))
-
-
-async def login_as_guest(running: RunningGateway) -> tuple[str, str]:
-    """Log in with Douyin's anonymous code alone; return the token and the anonymous openid."""
-    given = await running.codes("shop-douyin", "guest")
-    fields = {"app": "shop-douyin", "anonymous_code": given["anonymous_code"]}
-    token = token_of(await running.post("/login", fields))
-    assert (await who(running, token, "/guest/1")).status == 200
-    return token, str(running.upstream.requests[-1].value("X-Anonymous-OpenId"))
-
-
-async def test_an_app_is_named_by_its_platform_id_too(admin: RunningGateway) -> None:
-    """As at login; or by `app_id`, which asks no settings."""
-    openid = (await admin.codes())["openid"]
-    for app in ({"app": "shop-wechat"}, {"app": "wxshop"}, {"app_id": "wxshop"}):
-        token = await admin.login()
-        answer = await revoke(admin, {"platform": "wechat", "openid": openid, **app})
-        assert (answer.status, json.loads(answer.body)) == (200, {"ended": 1}), app
-        assert problem(await who(admin, token))["code"] == "session_revoked"
-
-
-async def test_a_guest_is_ended_by_the_anonymous_openid(admin: RunningGateway) -> None:
-    """A service sees it in a header, and an operator may have it from there."""
-    token, anonymous_openid = await login_as_guest(admin)
-    subject = {"platform": "douyin", "app": "shop-douyin", "openid": anonymous_openid}
-    assert json.loads((await revoke(admin, subject)).body) == {"ended": 1}
-    assert problem(await who(admin, token, "/guest/1"))["code"] == "session_revoked"
-
-
-async def test_an_app_with_a_new_name_keeps_its_users(tmp_path: Path) -> None:
-    """The name at login does not count: sessions belong to the platform's app id."""
-    async with run_gateway(tmp_path) as running:
-        token = await running.login()
-        openid = (await running.codes())["openid"]
-        apps = {"new-name": running.settings.apps["shop-wechat"]}
-        settings = running.settings.model_copy(update={"apps": apps})
-        sessions = build_sessions(settings, now)
-        await sessions.open()
-        async with listening(
-            build_admin_api(settings, sessions, lambda: False, no_metrics)
-        ) as port:
-            subject = {"platform": "wechat", "app": "new-name", "openid": openid}
-            old = await revoke_at(port, {**subject, "app": "shop-wechat"})
-            assert (old.status, problem(old)["code"]) == (400, "app_unknown")
-            assert json.loads((await revoke_at(port, subject)).body) == {"ended": 1}
-        await sessions.close()
-        assert problem(await who(running, token))["code"] == "session_revoked"
-
-
-@pytest.mark.parametrize(
-    ("body", "why"),
-    [
-        (b"", "nothing"),
-        (b"{", "broken"),
-        (b"[]", "no object"),
-        (b"\xff", "no UTF-8"),
-        (b"[" * 10000, "nested deeper than we read"),
-        (b'{"platform":"wechat","app":"shop-wechat"}', "whom?"),
-        (b'{"platform":"wechat","app":"shop-wechat","openid":""}', "an empty openid"),
-        (b'{"platform":"wechat","app":"shop-wechat","openid":null}', "no text"),
-        (b'{"platform":1,"app":["x"],"openid":{}}', "nothing is text"),
-        (b'{"platform":"wechat","app":"shop-wechat","openid":"\\ud800"}', "half a pair"),
-        (b'{"platform":"wechat","app_id":"\\udfff","openid":"o"}', "the other half"),
-    ],
-)
-async def test_a_subject_that_is_not_named_ends_nobody(
-    admin: RunningGateway, body: bytes, why: str
-) -> None:
-    """All three parts are wanted: fewer would end more than was meant."""
-    token = await admin.login()
-    answer = await ask_admin(admin, "POST /api/subjects/revoke", JSON, body=body)
-    assert (answer.status, problem(answer)["code"]) == (400, "bad_request"), why
-    assert (await who(admin, token)).status == 200
-
-
-async def test_a_body_is_bounded(admin: RunningGateway) -> None:
-    """16 KiB are more than any subject."""
-    body = b" " * 20000
-    answer = await ask_admin(admin, "POST /api/subjects/revoke", JSON, body=body)
-    assert (answer.status, problem(answer)["code"]) == (413, "body_too_large")
-
-
-async def test_a_body_that_stops_arriving_is_given_up(admin: RunningGateway) -> None:
-    """An answer, and the connection is free again."""
-    tokens, apps = build_admin_tokens(admin.settings), Apps([])
-    sessions = build_sessions(admin.settings, now)
-    api = AdminApi(sessions, tokens, apps, RequestIds(), lambda: False, body_s=0.1)
-    sent = head("POST /api/subjects/revoke", bearer(ADMIN_TOKEN), "Content-Length: 9") + b"{"
-    async with listening(api) as port:
-        answer = await ask(port, sent)
-    assert (answer.status, problem(answer)["code"]) == (400, "bad_request")
-    assert answer.value("Connection") == "close"
-
-
 # -- who may ----------------------------------------------------------------------------------
 
 CALLS = [
     ("GET /api/sessions", "read"),
     ("DELETE /api/sessions/x", "revoke"),
     ("POST /api/subjects/revoke", "revoke"),
+    ("GET /api/subjects/block", "read"),
+    ("POST /api/subjects/block", "revoke"),
+    ("POST /api/subjects/unblock", "revoke"),
 ]
 
 
@@ -333,6 +59,20 @@ async def test_each_call_wants_its_scope(admin: RunningGateway, line: str, scope
         assert (answer.status, problem(answer)["code"]) == (status, code)
     right = READ_TOKEN if scope == "read" else REVOKE_TOKEN
     assert (await ask_admin(admin, line, token=right)).status in (200, 400, 404)
+
+
+@pytest.mark.parametrize("line", [line for line, _ in CALLS])
+async def test_a_parameter_that_is_not_known_is_refused(admin: RunningGateway, line: str) -> None:
+    """A filter misspelt would find, or end, more than was meant; so would one said twice."""
+    for query in ("opend_id=x", "platform=wechat&platform=baidu", "everywhere=true", "="):
+        answer = await ask_admin(admin, f"{line}?{query}")
+        assert (answer.status, problem(answer)["code"]) == (400, "bad_request"), query
+
+
+async def test_a_stranger_learns_no_parameters(admin: RunningGateway) -> None:
+    """First who asks, then what."""
+    answer = await ask_admin(admin, "GET /api/sessions?x", token="unknown")
+    assert problem(answer)["code"] == "session_invalid"
 
 
 async def test_a_clients_token_is_no_admins(admin: RunningGateway) -> None:
@@ -526,9 +266,8 @@ async def test_workers_that_do_not_tell_are_not_waited_for(admin: RunningGateway
     sessions = build_sessions(admin.settings, now)
     metrics = Metrics(never, within_s=0.01)
     api = AdminApi(
-        sessions,
+        SessionCalls(sessions, Apps([])),
         build_admin_tokens(admin.settings),
-        Apps([]),
         RequestIds(),
         lambda: False,
         metrics=metrics,
@@ -605,15 +344,20 @@ async def test_each_call_is_one_line_of_audit(
     (one,) = (await listed(admin, f"?openid={openid}"))["sessions"]
     await ask_admin(admin, f"DELETE /api/sessions/{one['id']}")
     await ask_admin(admin, f"DELETE /api/sessions/{one['id']}", token=READ_TOKEN)
+    for _ in range(2):
+        await admin.login()
     await revoke(admin, {"platform": "wechat", "app": "shop-wechat", "openid": openid})
     await revoke(admin, {"padding": "x" * 20000})
     await ask_admin(admin, "GET /api/sessions", token="unknown-token")
+    user = hash_subject(f"wechat:wxshop:{openid}")
+    guest = hash_subject(f"wechat:wxshop:anonymous:{openid}")
+    assert user in admin.log_text()  # as the access log tells it
     lines = [record.getMessage() for record in caplog.records if record.name == "gateway.audit"]
     assert lines == [
         "admin=ops call=GET /api/sessions outcome=200",
-        f"admin=ops call=DELETE /api/sessions/{one['id']} outcome=204",
+        f"admin=ops call=DELETE /api/sessions/{one['id']} outcome=204 subject={user} ended=1",
         f"admin=reader call=DELETE /api/sessions/{one['id']} outcome=route_forbidden",
-        "admin=ops call=POST /api/subjects/revoke outcome=200",
+        f"admin=ops call=POST /api/subjects/revoke outcome=200 subject={user},{guest} ended=2",
         "admin=ops call=POST /api/subjects/revoke outcome=413",
         "admin=- call=GET /api/sessions outcome=session_invalid",
     ]

@@ -16,6 +16,7 @@ from bench.report import render
 from bench.results import LoadResult, Results
 from bench.sockets import SocketsResult
 from bench.stats import Sample, summarise
+from bench.stores.found import Room, StoreResult
 from bench.stream import ALLOWED_GROWTH_BYTES, StreamResult
 
 STEPS = "## What was tried\n\nNothing yet.\n"
@@ -49,6 +50,7 @@ def full() -> Results:
     ]
     row = summarise(rounds, "nginx")["ours"]
     results.workers = {1: row, 2: replace(row, cpu_us=row.cpu_us * 1.05)}
+    results.stores = [StoreResult("SQLite", room=Room(10, 6000))]
     results.skipped = {"oauth2-proxy": "it could not\nbe built | today"}
     return results
 
@@ -69,6 +71,7 @@ def test_ratios_come_before_raw_numbers_and_the_machine() -> None:
         "WebSockets",
         "Streams in constant memory",
         "Two workers",
+        "Sessions",
         "Left out",
         "What was tried",
         "Raw numbers",

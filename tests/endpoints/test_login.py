@@ -1,5 +1,6 @@
 """`POST /login` and its alias path, through a real gateway and the simulator."""
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,14 +10,16 @@ import pytest
 
 from gateway.app import Gateway
 from gateway.clock import now
-from gateway.endpoints.login import _new_login
+from gateway.endpoints.login import MOCK_CODE, _new_login
 from gateway.errors import GatewayError
 from gateway.platforms.base import PlatformApp, PlatformIdentity
+from gateway.simulator.codes import MOCK_CODE as SIMULATED_MOCK_CODE
 from tests.support.gateway import APPS, RunningGateway, problem, run_gateway
 from tests.support.metrics import scrape, value
 from tests.support.own import (
     FORM,
     JSON,
+    ask_admin,
     bearer,
     exchanges,
     head,
@@ -409,3 +412,95 @@ async def test_a_login_is_never_a_get(running: RunningGateway) -> None:
     alias = f"HEAD {ALIAS}/wechat_program/wxshop?code={await running.code()}"
     assert (await send(running, alias, b"", FORM)).status == 405
     assert await exchanges(running, "wechat") == 0
+
+
+# -- again ------------------------------------------------------------------------------------
+
+KEY = "Idempotency-Key: the-clients-own-key"
+
+
+async def give_up(running: RunningGateway, code: str, *headers: str) -> None:
+    """Log in at a slow platform, and go away before the answer comes."""
+    before = await exchanges(running, "wechat")
+    await running.simulate("faults", platform="wechat", kind="slow", seconds=0.2)
+    client = await connect(running.port)
+    body = urlencode({"app": "shop-wechat", "code": code}).encode()
+    about = (FORM, f"Content-Length: {len(body)}", *headers)
+    await client.send(head("POST /login", *about) + body)
+    while await exchanges(running, "wechat") == before:
+        pass
+    await client.close()
+
+
+async def sessions_of(running: RunningGateway) -> list[object]:
+    listed = await ask_admin(running, "GET /api/sessions")
+    found: list[object] = json.loads(listed.body)["sessions"]
+    return found
+
+
+async def test_fifty_at_once_are_one_login(running: RunningGateway) -> None:
+    """One session, one call, and nobody is left without a clear answer (attacks.md S8)."""
+    fields = {"app": "shop-wechat", "code": await running.code()}
+    answers = await asyncio.gather(*(running.post("/login", fields) for _ in range(50)))
+    assert sorted(answer.status for answer in answers) == [200] + [401] * 49
+    assert len(await sessions_of(running)) == await exchanges(running, "wechat") == 1
+
+
+async def test_a_lost_reply_is_no_lost_login(running: RunningGateway) -> None:
+    """Who has the key gets the session that the platform's answer became."""
+    code = await running.code()
+    await give_up(running, code, KEY)
+    answers = [
+        await running.post("/login", {"app": "shop-wechat", "code": code}, KEY) for _ in range(2)
+    ]
+    for answer in answers:
+        assert (await who(running, token_of(answer))).status == 200
+    assert len(await sessions_of(running)) == await exchanges(running, "wechat") == 1
+
+
+async def test_a_reply_nobody_can_ask_for_leaves_no_session(running: RunningGateway) -> None:
+    """Without a key the code is used, and the session would only be in the way of others."""
+    code = await running.code()
+    await give_up(running, code)
+    answer = await running.post("/login", {"app": "shop-wechat", "code": code})
+    assert problem(answer)["code"] == "code_invalid"
+    assert await sessions_of(running) == []
+
+
+async def test_another_app_has_codes_of_its_own(running: RunningGateway) -> None:
+    """The same text at two apps is two codes, and a key opens only its own."""
+    code = await running.code()
+    token_of(await running.post("/login", {"app": "shop-wechat", "code": code}, KEY))
+    for app in ("game-wechat", "shop-douyin"):
+        answer = await running.post("/login", {"app": app, "code": code}, KEY)
+        assert problem(answer)["code"] == "code_invalid"
+    assert await exchanges(running, "wechat") == 2
+    assert await exchanges(running, "douyin") == 1
+
+
+async def test_a_guests_code_is_exchanged_once_too(running: RunningGateway) -> None:
+    """It is named by itself where there is no other."""
+    given = await running.codes("shop-douyin")
+    fields = {"app": "shop-douyin", "anonymous_code": given["anonymous_code"]}
+    answers = await asyncio.gather(*(running.post("/login", fields) for _ in range(10)))
+    assert sorted(answer.status for answer in answers) == [200] + [401] * 9
+    assert await exchanges(running, "douyin") == 1
+
+
+async def test_the_devtools_code_is_good_again_and_again(running: RunningGateway) -> None:
+    """Everybody without an app id sends the same one."""
+    assert MOCK_CODE == SIMULATED_MOCK_CODE
+    fields = {"app": "shop-wechat", "code": MOCK_CODE}
+    answers = await asyncio.gather(*(running.post("/login", fields) for _ in range(3)))
+    assert len({token_of(answer) for answer in answers}) == 3
+
+
+async def test_no_key_and_no_code_is_logged(running: RunningGateway) -> None:
+    """Neither of a login that worked, nor of one that did not (attacks.md L2)."""
+    code = await running.code()
+    fields = {"app": "shop-wechat", "code": code}
+    for headers in ([KEY], [KEY], []):
+        await running.post("/login", fields, *headers)
+    said = running.log_text() + str(await sessions_of(running))
+    assert code not in said
+    assert "the-clients-own-key" not in said

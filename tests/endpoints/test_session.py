@@ -1,12 +1,17 @@
-"""`GET /session` and `POST /logout`: what a client may know and do about its own session."""
+"""`/session`, `/session/renew` and `/logout`: what a client may know and do about its session."""
 
+import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gateway.sessions.service import SessionService
+from tests.support.endings import until
 from tests.support.gateway import RunningGateway, problem, run_gateway
-from tests.support.own import bearer, send, token_of, who
+from tests.support.own import JSON, bearer, send, token_of, who
+from tests.support.redis_server import RedisServer, running_redis
 from tests.support.sessions import HandClock
 
 DAY_S = 86400
@@ -65,6 +70,180 @@ async def test_the_openid_is_shown_only_where_settings_say_so(tmp_path: Path) ->
         guest = await running.codes("shop-douyin", "bob")
         fields = {"app": "shop-douyin", "anonymous_code": guest["anonymous_code"]}
         assert json.loads((await running.post("/login", fields)).body)["openid"] is None
+
+
+# -- renewal --------------------------------------------------------------------------------------
+
+
+async def renew(running: RunningGateway, token: str) -> dict[str, object]:
+    answer = await send(running, "POST /session/renew", b"", bearer(token))
+    assert answer.status == 200, answer
+    assert answer.value("Cache-Control") == "no-store"
+    body: dict[str, object] = json.loads(answer.body)
+    return body
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of this test alone."""
+    yield from running_redis(tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def store(request: pytest.FixtureRequest) -> dict[str, object]:
+    """The setting of each kind of store in turn."""
+    if request.param == "sqlite":
+        return {"store": "sqlite:./gateway.db"}
+    server: RedisServer = request.getfixturevalue("redis")
+    return {"store": server.url}
+
+
+async def test_a_renewal_answers_as_a_login(tmp_path: Path, store: dict[str, object]) -> None:
+    """The same fields; `created_at` stays the login's, `expires_in` is true."""
+    clock = HandClock()
+    changes = {"session": {**store, "lifetime": "2d", "idle_timeout": None}}
+    async with run_gateway(tmp_path, changes, clock) as running:
+        login = await running.post("/login", {"app": "shop-wechat", "code": await running.code()})
+        told = json.loads(login.body)
+        clock.forward(DAY_S)
+        new = await renew(running, told["token"])
+        assert new == {
+            **told,
+            "token": new["token"],
+            "expires_at": int(clock()) + 2 * DAY_S,
+            "expires_in": 2 * DAY_S - 1,
+        }
+        assert new["token"] != told["token"]
+        clock.forward(int(str(new["expires_in"])))
+        assert (await shown(running, str(new["token"])))["expires_in"] == 0
+        clock.forward(1)
+        assert problem(await who(running, str(new["token"])))["code"] == "session_expired"
+
+
+async def test_the_old_token_goes_on_for_a_minute(tmp_path: Path, store: dict[str, object]) -> None:
+    """It says so itself, gives the same successor when asked again, and then has expired."""
+    clock = HandClock()
+    async with run_gateway(tmp_path, {"session": store}, clock) as running:
+        old = await running.login()
+        new = str((await renew(running, old))["token"])
+        assert (await shown(running, old))["expires_in"] == 60
+        clock.forward(60)
+        again = str((await renew(running, old))["token"])
+        ids = [(await running.get("/session", bearer(each))).body for each in (new, again)]
+        assert ids[0] == ids[1]
+        for token in (old, new, again):
+            assert (await who(running, token)).status == 200
+        clock.forward(1)
+        assert problem(await who(running, old))["code"] == "session_expired"
+        refused = await send(running, "POST /session/renew", b"", bearer(old))
+        assert problem(refused)["code"] == "session_expired"
+        for token in (new, again):
+            assert (await who(running, token)).status == 200
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+async def test_ending_either_ends_both(
+    tmp_path: Path, store: dict[str, object], is_old: bool
+) -> None:
+    """Neither works, nor is renewed."""
+    async with run_gateway(tmp_path, {"session": store}) as running:
+        old = await running.login()
+        new = str((await renew(running, old))["token"])
+        for token in (old, new):
+            assert (await who(running, token)).status == 200
+        ended = old if is_old else new
+        assert (await send(running, "POST /logout", b"", bearer(ended))).status == 204
+        for token in (old, new):
+            assert problem(await who(running, token))["code"] == "session_revoked"
+            refused = await send(running, "POST /session/renew", b"", bearer(token))
+            assert problem(refused)["code"] == "session_revoked"
+
+
+async def test_renewals_at_once_in_two_gateways(tmp_path: Path, store: dict[str, object]) -> None:
+    """One successor: one of them logged out, all are."""
+    changes = {"session": store}
+    async with (
+        run_gateway(tmp_path, changes) as here,
+        run_gateway(tmp_path, changes) as there,
+    ):
+        old = await here.login()
+        calls = (renew(each, old) for _ in range(5) for each in (here, there))
+        tokens = [str(answer["token"]) for answer in await asyncio.gather(*calls)]
+        for token in tokens:
+            assert (await who(there, token)).status == 200
+        assert (await send(here, "POST /logout", b"", bearer(tokens[0]))).status == 204
+        for token in (*tokens, old):
+            assert problem(await who(here, token))["code"] == "session_revoked"
+
+
+async def test_renewed_too_often(running: RunningGateway) -> None:
+    """429 after ten in a minute, with the time to wait; the session goes on."""
+    token = await running.login()
+    for _ in range(10):
+        token = str((await renew(running, token))["token"])
+    answer = await send(running, "POST /session/renew", b"", bearer(token))
+    assert problem(answer)["code"] == "rate_limited"
+    assert 1 <= int(answer.value("Retry-After") or "") <= 60
+    assert (await who(running, token)).status == 200
+
+
+async def test_a_guest_renews_too(running: RunningGateway) -> None:
+    """And stays one."""
+    guest = await running.codes("shop-douyin")
+    fields = {"app": "shop-douyin", "anonymous_code": guest["anonymous_code"]}
+    new = await renew(running, token_of(await running.post("/login", fields)))
+    assert new["anonymous"] is True
+    assert problem(await who(running, str(new["token"])))["code"] == "route_forbidden"
+
+
+async def test_what_is_no_renewal(running: RunningGateway) -> None:
+    """It takes a token and POST; the body is nobody's business, but must be one we read."""
+    token = await running.login()
+    refused = await send(running, "POST /session/renew")
+    assert problem(refused)["code"] == "session_missing"
+    assert refused.value("WWW-Authenticate") == "Bearer"
+    for method in ("GET", "PUT", "DELETE"):
+        answer = await running.get("/session/renew", bearer(token), method=method)
+        assert problem(answer)["code"] == "method_not_allowed"
+        assert answer.value("Allow") == "POST"
+    odd = await send(running, "POST /session/renew", b"x", bearer(token), "Content-Type: text/html")
+    assert problem(odd)["code"] == "bad_request"
+    assert (await send(running, "POST /session/renew", b"{}", bearer(token), JSON)).status == 200
+
+
+@pytest.mark.parametrize(("path", "status"), [("/me", 200), ("/", 200), (None, 404)])
+async def test_where_it_is(tmp_path: Path, path: str | None, status: int) -> None:
+    """Below `endpoints.session`, which also switches it off."""
+    async with run_gateway(tmp_path, {"endpoints": {"session": path}}) as running:
+        token = await running.login()
+        line = f"POST {(path or '/session').rstrip('/')}/renew"
+        assert (await send(running, line, b"", bearer(token))).status == status
+
+
+async def test_a_logout_while_the_store_is_away(tmp_path: Path, redis: RedisServer) -> None:
+    """503, and yet the session has ended here; the store is told once it is back."""
+    changes = {"session": {"store": redis.url}}
+    async with run_gateway(tmp_path, changes) as running:
+        token, other = await running.login(), await running.login()
+        for each in (token, other):
+            assert (await who(running, each)).status == 200
+        redis.command("SAVE")
+        redis.stop()
+        answer = await send(running, "POST /logout", b"", bearer(token))
+        assert problem(answer)["code"] == "store_unavailable"
+        assert answer.value("Retry-After") == "1"
+        assert problem(await who(running, token))["code"] == "session_revoked"
+        assert (await who(running, other)).status == 200
+        redis.start()
+        sessions = running.gateway.listener._entry._parts.access._sessions
+        assert isinstance(sessions, SessionService)
+        await until(lambda: not sessions.unconfirmed_endings)
+    async with run_gateway(tmp_path, changes) as later:
+        assert problem(await who(later, token))["code"] == "session_revoked"
+        assert (await who(later, other)).status == 200
+
+
+# -- the rest -------------------------------------------------------------------------------------
 
 
 async def test_head_is_get_without_a_body(running: RunningGateway) -> None:

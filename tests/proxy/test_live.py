@@ -1,7 +1,10 @@
 """What lives on is told when its session ends or the gateway drains."""
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +14,21 @@ from gateway.proxy.live import DRAINING, REMEMBERED, SESSION_ENDED, LiveSessions
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.service import SessionService
 from gateway.sessions.sqlite import SqliteStore
-from tests.support.gateway import RunningGateway
+from tests.support.gateway import RunningGateway, problem, run_gateway
+from tests.support.own import bearer
 from tests.support.raw import RawClient, connect
+from tests.support.redis_server import running_redis
 from tests.support.sessions import HandClock
-from tests.support.websocket import client_frame, handshake, logged, switch, until
+from tests.support.websocket import (
+    client_frame,
+    frame,
+    handshake,
+    logged,
+    opened,
+    service_frame,
+    switch,
+    until,
+)
 from tests.support.wire import Peer, Service, read_answer_head, read_exactly, read_rest
 
 KEY, OTHER = "k" * 43, "o" * 43
@@ -186,6 +200,116 @@ async def test_after_leaving_nothing_rings() -> None:
     assert told == []
 
 
+# -- renewals ------------------------------------------------------------------------------------
+
+NEXT, LAST = "n" * 43, "l" * 43
+
+
+def test_what_lives_goes_over_to_the_successor() -> None:
+    """It ends with the successor, and no more with the old session."""
+    joined, told = list[str](), list[str]()
+    live = LiveSessions(HandClock(), joined.append)
+    leave = live.join(KEY, told.append)
+    live.renewed(KEY, NEXT)
+    assert live.keys() == [NEXT]
+    assert joined == [KEY, NEXT], "the successor is looked up"
+    live.end(KEY)
+    assert told == []
+    live.end(NEXT)
+    assert told == [SESSION_ENDED]
+    leave()
+    assert not live._members
+
+
+def test_what_joins_after_the_renewal_goes_over_too() -> None:
+    """Along the whole chain, and beside what is there already."""
+    live, told = registry(), list[str]()
+    live.join(LAST, told.append)
+    live.renewed(KEY, NEXT)
+    live.renewed(NEXT, LAST)
+    live.join(KEY, told.append)
+    live.join(NEXT, told.append)
+    assert live.keys() == [LAST]
+    live.end(LAST)
+    assert told == [SESSION_ENDED] * 3
+    live.join(KEY, told.append)
+    assert told == [SESSION_ENDED] * 4
+
+
+def test_a_renewal_told_after_its_end() -> None:
+    """What lives of the old session ends with the successor that has ended already."""
+    live, told = registry(), list[str]()
+    leave = live.join(KEY, told.append)
+    live.end(NEXT)
+    live.renewed(KEY, NEXT)
+    assert told == [SESSION_ENDED]
+    leave()
+    assert not live._members
+
+
+def test_a_renewal_of_what_nothing_lives_of() -> None:
+    """Nobody has to look its successor up; draining reaches what went over."""
+    joined, told = list[str](), list[str]()
+    live = LiveSessions(HandClock(), joined.append)
+    live.renewed(OTHER, LAST)
+    assert joined == []
+    live.join(KEY, told.append)
+    live.renewed(KEY, NEXT)
+    live.renewed(KEY, NEXT)
+    assert joined == [KEY, NEXT]
+    live.drain()
+    assert told == [DRAINING]
+
+
+async def test_the_successor_s_expiry_counts() -> None:
+    """Once it is known; until then nothing expires, for the old moment is no longer true."""
+    clock, told = HandClock(), list[str]()
+    live = LiveSessions(clock, nobody)
+    leave = live.follow(a_session(clock() + 0.02), told.append)
+    live.renewed(KEY, NEXT)
+    clock.forward(60)
+    await asyncio.sleep(0.05)  # the old session's time has come
+    assert told == []
+    live.found(replace(a_session(clock() + 0.02), key=NEXT))
+    await asyncio.sleep(0.05)  # the loop's time has come, the clock's has not
+    assert told == []
+    clock.forward(60)
+    await until(lambda: len(told) >= 1)
+    assert told == [SESSION_ENDED]
+    live.found(replace(a_session(clock()), key="unknown"))
+    leave()
+
+
+async def test_a_session_that_was_renewed_before_it_is_followed() -> None:
+    """Its record says so; the short time it has left is not that of what opens now."""
+    joined, told = list[str](), list[str]()
+    clock = HandClock()
+    live = LiveSessions(clock, joined.append)
+    leave = live.follow(replace(a_session(clock() - 1), successor=NEXT), told.append)
+    await asyncio.sleep(0.02)  # its own timer would have rung
+    assert told == []
+    assert joined == [NEXT]
+    assert live.keys() == [NEXT]
+    leave()
+
+
+async def test_an_expiry_told_again() -> None:
+    """The same moment sets no second timer, and what has rung does not ring again."""
+    clock, told = HandClock(), list[str]()
+    live = LiveSessions(clock, nobody)
+    session = a_session(clock() + 5)
+    leave = live.follow(session, told.append)
+    clock.forward(10)
+    live.found(session)
+    sooner = replace(session, expires_at=clock() - 1)
+    live.found(sooner)
+    await until(lambda: len(told) >= 1)
+    live.found(sooner)
+    await asyncio.sleep(0.02)  # a second timer would have rung
+    assert told == [SESSION_ENDED]
+    leave()
+
+
 # -- event streams --------------------------------------------------------------------------------
 
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -268,8 +392,7 @@ async def test_draining_lets_an_event_stream_end_by_itself(running: RunningGatew
 
 async def end_unheard(gateway: RunningGateway, token: str) -> None:
     """End a session elsewhere while the store is not followed here; then it is followed again."""
-    sessions = gateway.gateway.listener._entry._parts.access._sessions
-    assert isinstance(sessions, SessionService)
+    sessions = sessions_of(gateway)
     session, feed = await sessions.authenticate(token), sessions._memory._feed
     await feed.stop()
     other = SqliteStore(gateway.folder / "data/gateway.db", now)
@@ -309,4 +432,106 @@ async def test_an_event_stream_that_begins_after_an_ending_nobody_told(
     assert (await read_answer_head(client)).status == 200
     assert (await read_rest(client))[1]
     assert await peer.rest() == b""
+    await client.close()
+
+
+# -- renewals on the wire -------------------------------------------------------------------------
+
+
+def sessions_of(gateway: RunningGateway) -> SessionService:
+    """The sessions of a running gateway."""
+    sessions = gateway.gateway.listener._entry._parts.access._sessions
+    assert isinstance(sessions, SessionService)
+    return sessions
+
+
+async def renewed(gateway: RunningGateway, token: str) -> str:
+    """Renew a session over HTTP; return the new token."""
+    answer = await gateway.post("/session/renew", {}, f"X-Session-Token: {token}")
+    assert answer.status == 200, answer
+    return str(json.loads(answer.body)["token"])
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """A Redis of this test alone."""
+    for server in running_redis(tmp_path):
+        yield server.url
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+async def two_gateways(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[tuple[RunningGateway, RunningGateway, HandClock]]:
+    """Two gateways on one store, as processes of their own would be, by a clock moved by hand."""
+    clock = HandClock()
+    url = "sqlite:./shared.db"
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_url")
+    changes = {"session": {"store": url}}
+    async with (
+        run_gateway(tmp_path, changes, clock) as here,
+        run_gateway(tmp_path, changes, clock) as there,
+    ):
+        for each in (here, there):
+            await until(lambda each=each: sessions_of(each).is_following)  # type: ignore[misc] # a default binds it
+        yield here, there, clock
+
+
+async def test_a_websocket_follows_a_renewal(
+    two_gateways: tuple[RunningGateway, RunningGateway, HandClock],
+) -> None:
+    """It outlives the old session, and gets 4401 when the new one is logged out elsewhere."""
+    here, there, clock = two_gateways
+    token = await there.login()
+    client, peer = await opened(there, b"/orders/ws", b"X-Session-Token: " + token.encode())
+    newer = await renewed(here, token)
+    live = there.gateway.listener._live
+    key = (await sessions_of(there).authenticate(newer)).key
+    await until(lambda: live.keys() == [key])
+    clock.forward(61)
+    assert problem(await there.get("/orders/1", bearer(token)))["code"] == "session_expired"
+    await client.send(frame(1, b"still here", masked=True))
+    assert (await service_frame(peer)).payload == b"still here"
+    assert (await here.post("/logout", {}, f"X-Session-Token: {newer}")).status == 204
+    assert (await client_frame(client)).close == (4401, "session ended")
+    await client.close()
+
+
+async def test_a_websocket_ends_at_its_successor_s_expiry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at the old session's."""
+    monkeypatch.setattr(live_module, "LOOK_AGAIN_S", 0.01)
+    clock = HandClock()
+    async with run_gateway(tmp_path, {"session": {"lifetime": "1h"}}, clock) as running:
+        token = await running.login()
+        client, peer = await opened(running, b"/orders/ws", b"X-Session-Token: " + token.encode())
+        clock.forward(3000)
+        newer = await renewed(running, token)
+        key = (await sessions_of(running).authenticate(newer)).key
+        await until(lambda: running.gateway.listener._live.keys() == [key])
+        clock.forward(3000)
+        await client.send(frame(1, b"still here", masked=True))
+        assert (await service_frame(peer)).payload == b"still here"
+        clock.forward(601)
+        assert (await client_frame(client)).close == (4401, "session ended")
+        await client.close()
+
+
+async def test_a_websocket_whose_renewal_nobody_told(running: RunningGateway) -> None:
+    """It is found when the store is followed again."""
+    token = await running.login()
+    client, _ = await opened(running, b"/orders/ws", b"X-Session-Token: " + token.encode())
+    sessions, live = sessions_of(running), running.gateway.listener._live
+    old = await sessions.authenticate(token)
+    feed = sessions._memory._feed
+    await feed.stop()
+    async with run_gateway(running.folder) as other:
+        newer = await renewed(other, token)
+        assert live.keys() == [old.key]
+        feed.start()
+        await until(lambda: live.keys() != [old.key])
+        assert (await other.post("/logout", {}, f"X-Session-Token: {newer}")).status == 204
+        assert (await client_frame(client)).close == (4401, "session ended")
     await client.close()

@@ -8,6 +8,7 @@ import pytest
 from gateway.metrics.counts import Counts
 from gateway.sessions.counted import CountedStore
 from gateway.sessions.redis import RedisStore
+from gateway.sessions.redis_links import open_link
 from gateway.sessions.sqlite import SqliteStore
 from gateway.sessions.store import SessionStore
 from tests.support.redis_server import RedisServer, running_redis
@@ -51,7 +52,7 @@ async def sqlite_store(tmp_path: Path, clock: HandClock) -> AsyncIterator[Sqlite
 @pytest.fixture
 async def redis_store(redis_server: RedisServer, clock: HandClock) -> AsyncIterator[RedisStore]:
     """An open Redis store."""
-    store = RedisStore(redis_server.url, clock)
+    store = RedisStore(open_link(redis_server.url), clock)
     await store.open()
     yield store
     await store.close()

@@ -223,6 +223,18 @@ def test_room_of_the_ended(clock: HandClock) -> None:
     assert [cache.recall(f"t{number}") is None for number in range(4)] == [True, *[False] * 3]
 
 
+def test_forgotten_is_not_ended(cache: SessionCache) -> None:
+    """What is no longer true of a session is forgotten; whoever holds it sees no ending."""
+    entry = keep(cache, make_session(1), "token")
+    keep(cache, make_session(2), "other")
+    cache.forget(make_session(1).key)
+    cache.forget("unknown")
+    assert not entry.has_ended
+    assert cache.recall("token") is None
+    assert cache.peek(make_session(1).key) is None
+    assert cache.sessions() == [make_session(2)]
+
+
 STEPS = st.lists(
     st.tuples(st.sampled_from(["login", "use", "drop", "wait"]), st.integers(0, 12)), max_size=80
 )

@@ -52,7 +52,13 @@ class Played:
         self.contact = Contact(HandClock(), 60.0, HandClock(0.0))
         self.ended: list[str] = []
         self.stretches = 0
-        self.feed = Feed(self.store, self.contact, self.ended.append, self.new_stretch)
+        self.renewals: list[tuple[str, str]] = []
+        self.feed = Feed(
+            self.store, self.contact, self.ended.append, self.renewed, self.new_stretch
+        )
+
+    def renewed(self, key: str, successor: str) -> None:
+        self.renewals.append((key, successor))
 
     def new_stretch(self) -> None:
         self.stretches += 1
@@ -74,6 +80,16 @@ async def test_endings_are_passed_on(played: Played) -> None:
     played.store.listener.ended(["a", "b"])
     played.store.listener.heard(0.1)
     assert played.ended == ["a", "b"]
+
+
+async def test_renewals_are_passed_on(played: Played) -> None:
+    """With both keys."""
+    played.feed.start()
+    await until(lambda: played.store.listener)
+    assert played.store.listener is not None
+    played.store.listener.renewed("old", "new")
+    assert played.renewals == [("old", "new")]
+    assert played.ended == []
 
 
 async def test_lost_and_found(played: Played, caplog: pytest.LogCaptureFixture) -> None:

@@ -99,6 +99,14 @@ def test_keys_with_one_id(monkeypatch: pytest.MonkeyPatch) -> None:
         KeyRing([NEW, OLD])
 
 
+def test_ids() -> None:
+    """Newest first, each once; a sealed text begins with its key's, so it can be told apart."""
+    (old,), (new,) = KeyRing([OLD]).key_ids, KeyRing([NEW]).key_ids
+    assert RING.key_ids == KeyRing([NEW, OLD, NEW]).key_ids == (new, old)
+    assert len(new) == 8
+    assert SEALED[1:5].hex() == new
+
+
 def test_same_key_twice() -> None:
     """A key named twice is harmless."""
     assert KeyRing([NEW, NEW]).open(RING.seal("text", "context"), "context") == "text"

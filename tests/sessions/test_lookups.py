@@ -13,6 +13,7 @@ from gateway.sessions import lookups as lookups_module
 from gateway.sessions.cache import Ages, Entry, SessionCache
 from gateway.sessions.contact import Contact
 from gateway.sessions.lookups import AT_ONCE, DEAD_S, MAX_DEAD, Found, Lookups
+from gateway.sessions.standing import Standing
 from gateway.sessions.store import Tombstone
 from gateway.sessions.token import session_key_of
 from gateway.sessions.upkeep import LastUses
@@ -34,8 +35,10 @@ class Parts:
         self.uses = LastUses()
         self.cache = SessionCache(100, Ages(1e6, None, 60.0), self.contact, clock, self.uses.note)
         self.dead: list[str] = []
+        self.standing = Standing(clock, self.steady)
         self.lookups = Lookups(
-            store, self.cache, self.contact, self.uses, self.dead.append, self.steady
+            *(store, self.cache, self.contact, self.uses, self.standing, self.dead.append),
+            monotonic=self.steady,
         )
 
     def ask(self, key: str = SESSION.key) -> "asyncio.Task[Found]":
@@ -291,3 +294,39 @@ def test_the_dead_are_bounded(numbers: list[int]) -> None:
             assert await parts.lookups.get(f"new-{number}") is None
 
     asyncio.run(check())
+
+
+async def test_what_has_ended_here_is_not_asked_for(parts: Parts) -> None:
+    """By its key; by its origin or its subject it is found out when the store answers."""
+    await parts.store.create(SESSION, None, MANY)
+    parts.standing.add(SESSION.key, "logout")
+    assert await parts.lookups.get(SESSION.key) == Tombstone("revoked")
+    assert await parts.lookups.get_anew(SESSION.key) == Tombstone("revoked")
+    assert parts.store.asked == 0
+    parts.standing.confirm(SESSION.key)
+    parts.standing.add(SESSION.subject, "revoked")
+    assert await parts.lookups.get(SESSION.key) == Tombstone("revoked")
+    assert parts.store.asked == 1
+    assert parts.cache.peek(SESSION.key) is None
+    assert parts.dead == [SESSION.key]
+
+
+async def test_an_outdated_answer_is_asked_for_again(parts: Parts) -> None:
+    """An answer that was under way when it changed; what changed before is no matter to it."""
+    await parts.store.create(SESSION, None, MANY)
+    parts.lookups.outdate(SESSION.key)
+    parts.store.gate = asyncio.Event()
+    task = parts.ask()
+    await until(lambda: parts.store.asked)
+    parts.lookups.outdate(SESSION.key)
+    parts.store.gate.set()
+    assert isinstance(await task, Entry)
+    assert parts.store.asked == 2
+
+
+async def test_the_dead_may_be_outdated(parts: Parts) -> None:
+    """A store that was behind may have said "unknown" of a session that lives."""
+    assert await parts.lookups.get(SESSION.key) is None
+    await parts.store.create(SESSION, None, MANY)
+    parts.lookups.outdate(SESSION.key)
+    assert isinstance(await parts.lookups.get(SESSION.key), Entry)

@@ -1,7 +1,9 @@
 """What a process knows of sessions: when an answer from memory is as good as the store's."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,15 @@ from gateway.errors import GatewayError
 from gateway.sessions.cache import Ages
 from gateway.sessions.lookups import DEAD_S
 from gateway.sessions.memory import CachePolicy, SessionMemory
+from gateway.sessions.model import Session
+from gateway.sessions.standing import Standing
 from gateway.sessions.upkeep import LastUses
 from tests.support.endings import HeldStore, until
 from tests.support.sessions import START_AT, HandClock, make_session
 
 SESSION = make_session(1)
+SECOND = replace(make_session(2), origin=SESSION.key)
+THIRD = replace(make_session(3), origin=SESSION.key)
 GRACE_S = 60.0
 AGES = Ages(lifetime_s=2000.0, idle_timeout_s=500.0, touch_after_s=10.0)
 
@@ -26,16 +32,28 @@ class Parts:
         self.clock = clock
         self.steady = HandClock(0.0)
         self.store = HeldStore(path, clock)
+        self.standing = Standing(clock, self.steady)
         uses = LastUses()
         policy = CachePolicy(size, GRACE_S)
-        self.memory = SessionMemory(self.store, clock, policy, AGES, uses, uses.note, self.steady)
+        self.memory = SessionMemory(
+            self.store, clock, policy, AGES, uses, uses.note, self.standing, self.steady
+        )
         self.ended: list[str] = []
         self.memory.on_ended(self.ended.append)
+        self.renewals: list[tuple[str, str]] = []
+        self.memory.on_renewed(lambda key, successor: self.renewals.append((key, successor)))
+        self.found: list[Session] = []
+        self.memory.on_found(self.found.append)
 
     async def use(self) -> None:
         entry = await self.memory.find(SESSION.key, self.clock())
         assert entry.session == SESSION
         self.memory.use(entry, "token", START_AT, self.clock())
+
+    async def renew(self, session: Session = SESSION, successor: Session = SECOND) -> None:
+        """Renew a session as another process does; it goes on for ten seconds."""
+        until = self.clock() + 10
+        assert await self.store.renew(session.key, successor, b"id", until) == b"id"
 
     async def code(self) -> str:
         with pytest.raises(GatewayError) as caught:
@@ -233,3 +251,110 @@ async def test_the_store_returns(parts: Parts) -> None:
     await parts.use()
     assert parts.memory.recall("token") == SESSION
     assert parts.store.asked == 3
+
+
+# Renewals
+
+
+async def test_a_renewal_made_elsewhere(following: Parts) -> None:
+    """The old session is asked for again: it ends sooner than was known."""
+    await following.use()
+    await following.renew()
+    await until(lambda: following.renewals)
+    assert following.renewals == [(SESSION.key, SECOND.key)]
+    assert following.memory.recall("token") is None
+    entry = await following.memory.find(SESSION.key, following.clock())
+    assert entry.session.successor == SECOND.key
+    assert entry.session.expires_at == following.clock() + 10
+    assert following.ended == []
+
+
+async def test_a_renewal_told_twice(following: Parts) -> None:
+    """What is known already is not forgotten again: it would be missed if the store went away."""
+    await following.renew()
+    await until(lambda: following.renewals)
+    await following.memory.find(SESSION.key, following.clock())
+    asked = following.store.asked
+    following.memory.renewed(SESSION.key, SECOND.key)
+    await following.memory.find(SESSION.key, following.clock())
+    assert following.store.asked == asked
+    assert len(following.renewals) == 2
+
+
+async def test_a_renewal_while_the_session_is_looked_up(following: Parts) -> None:
+    """An answer that is older than the renewal does not undo it: it is asked again."""
+    following.store.gate = asyncio.Event()
+    finding = asyncio.create_task(following.memory.find(SESSION.key, following.clock()))
+    await until(lambda: following.store.asked == 1)
+    await asyncio.sleep(0.05)  # the store has read it; only the answer is held up
+    await following.renew()
+    await until(lambda: following.renewals)
+    following.store.gate.set()
+    assert (await finding).session.successor == SECOND.key
+    assert following.store.asked == 2
+
+
+async def test_what_is_open_and_was_renewed_unheard(parts: Parts) -> None:
+    """After a loss a renewal is found by asking, and so on along a chain; the last is told."""
+    await parts.use()
+    await parts.renew()
+    await parts.renew(SECOND, THIRD)
+    open_keys = [SESSION.key]
+
+    def follow(key: str, successor: str) -> None:
+        assert key in open_keys
+        open_keys[:] = [successor]
+        parts.memory.confirm(successor)
+
+    parts.memory.on_renewed(follow)
+    parts.memory.watch(lambda: open_keys)
+    parts.memory.start()
+    await until(lambda: parts.found)
+    assert parts.renewals == [(SESSION.key, SECOND.key), (SECOND.key, THIRD.key)]
+    assert parts.found == [THIRD]
+    assert parts.ended == []
+
+
+async def test_a_new_stretch_is_told(parts: Parts) -> None:
+    """To whoever has something to do then."""
+    told: list[int] = []
+    parts.memory.on_new_stretch(lambda: told.append(1))
+    parts.memory.start()
+    await until(lambda: told)
+
+
+# A family, and what has ended here
+
+
+async def test_the_family_that_is_known(following: Parts) -> None:
+    """By renewals that were told, and by what is remembered of a session."""
+    assert following.memory.family_of(SECOND.key) == {SECOND.key}
+    await following.renew()
+    await following.memory.find(SECOND.key, following.clock())
+    await until(lambda: following.renewals)
+    assert following.memory.family_of(SECOND.key) == {SESSION.key, SECOND.key}
+    following.memory.renewed(SECOND.key, THIRD.key)
+    assert following.memory.family_of(SESSION.key) == {SESSION.key, SECOND.key, THIRD.key}
+
+
+async def test_what_has_ended_here_is_refused(following: Parts) -> None:
+    """Though the store takes it for living, and though it is away."""
+    await following.use()
+    following.standing.add(SESSION.key, "logout")
+    following.memory.ended(SESSION.key)
+    assert await following.code() == "session_revoked"
+    following.store.is_away = True
+    assert await following.code() == "session_revoked"
+    following.standing.confirm(SESSION.key)
+    assert await following.code() == "store_unavailable"
+
+
+async def test_outdated(following: Parts) -> None:
+    """What is forgotten lives on: it is asked for, and nobody is told."""
+    await following.use()
+    following.memory.outdate(SESSION.key)
+    assert following.memory.sessions() == []
+    await following.use()
+    assert following.memory.sessions() == [SESSION]
+    assert following.store.asked == 2
+    assert following.ended == []

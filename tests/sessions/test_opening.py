@@ -9,6 +9,7 @@ from gateway.errors import GatewayError
 from gateway.sessions.keyring import KeyRing
 from gateway.sessions.opening import open_sessions
 from gateway.sessions.redis import RedisStore
+from gateway.sessions.redis_links import open_link
 from gateway.sessions.service import SessionPolicy, SessionService
 from gateway.sessions.sqlite import SqliteStore
 from gateway.sessions.store import SessionStore
@@ -39,7 +40,7 @@ async def test_a_store_that_is_away_is_told_and_not_waited_for(
 ) -> None:
     """It may come up later."""
     own_redis.stop()
-    async with open_sessions(service_of(RedisStore(own_redis.url, clock), clock)):
+    async with open_sessions(service_of(RedisStore(open_link(own_redis.url), clock), clock)):
         assert "the session store is away" in caplog.text
     own_redis.start()
 

@@ -8,19 +8,20 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.sessions.redis import RedisStore
-from gateway.sessions.redis_records import ENDED_CHANNEL
+from gateway.sessions.redis_links import open_link
+from gateway.sessions.redis_records import NEWS_CHANNEL
 from tests.support.endings import Told, until
 from tests.support.redis_server import RedisServer
 from tests.support.sessions import HandClock, make_session
 
-KEY = make_session(1).key
-JOINED = b"*3\r\n$9\r\nsubscribe\r\n$8\r\ngw:ended\r\n:1\r\n"
+KEY, NEXT_KEY = make_session(1).key, make_session(2).key
+JOINED = b"*3\r\n$9\r\nsubscribe\r\n$7\r\ngw:news\r\n:1\r\n"
 
 
 @pytest.fixture
 async def told(own_redis: RedisServer, clock: HandClock) -> AsyncIterator[Told]:
     """A listener that has joined."""
-    store = RedisStore(own_redis.url, clock)
+    store = RedisStore(open_link(own_redis.url), clock)
     told = Told()
     task = asyncio.create_task(store.follow(told))
     await until(lambda: told.ages_s)
@@ -49,22 +50,57 @@ async def test_it_is_heard_at_rest(told: Told, own_redis: RedisServer) -> None:
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [(b"", "empty"), (b"x", "no key"), (b"A" * 44, "too long"), (b"*" * 43, "no base64")],
+    [
+        (b"", "empty"),
+        (b"x", "no key"),
+        (b"A" * 44, "too long"),
+        (b"*" * 43, "no base64"),
+        (KEY.encode() + b" ", "a renewal to nothing"),
+        (KEY.encode() + b" x", "a renewal to no key"),
+        (b"x " + KEY.encode(), "a renewal of no key"),
+        (f"{KEY} {KEY} {KEY}".encode(), "three keys"),
+    ],
 )
 async def test_what_is_no_key_is_passed_over(
     told: Told, own_redis: RedisServer, text: bytes, reason: str
 ) -> None:
     """X2: whoever may publish cannot make us take odd text for a key."""
-    own_redis.command("PUBLISH", ENDED_CHANNEL, text)
-    own_redis.command("PUBLISH", ENDED_CHANNEL, KEY)
+    own_redis.command("PUBLISH", NEWS_CHANNEL, text)
+    own_redis.command("PUBLISH", NEWS_CHANNEL, KEY)
     await until(lambda: told.keys)
     assert told.keys == [KEY], reason
+    assert told.renewals == []
+
+
+async def test_renewals(told: Told, own_redis: RedisServer) -> None:
+    """A key with a successor is a renewal."""
+    own_redis.command("PUBLISH", NEWS_CHANNEL, f"{KEY} {NEXT_KEY}")
+    await until(lambda: told.renewals)
+    assert told.renewals == [(KEY, NEXT_KEY)]
+    assert told.keys == []
+
+
+async def test_an_emptied_server_is_noticed(own_redis: RedisServer, clock: HandClock) -> None:
+    """FLUSHALL on a server that goes on ends the stretch in time, and the next one is new."""
+    store, told = RedisStore(open_link(own_redis.url), clock), Told()
+    task = asyncio.create_task(fault_of(store, told))
+    await until(lambda: told.ages_s)
+    own_redis.command("FLUSHALL")
+    emptied_at = time.monotonic()
+    await task
+    assert time.monotonic() - emptied_at < 1.5
+    count = len(told.ages_s)
+    stretch = asyncio.create_task(store.follow(told))
+    await until(lambda: len(told.ages_s) > count + 3)
+    stretch.cancel()
+    await asyncio.wait([stretch])
+    await store.close()
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 async def test_a_loss_is_noticed(own_redis: RedisServer, clock: HandClock, how: str) -> None:
     """A connection that is closed ends the stretch at once."""
-    store, told = RedisStore(own_redis.url, clock), Told()
+    store, told = RedisStore(open_link(own_redis.url), clock), Told()
     task = asyncio.create_task(fault_of(store, told))
     await until(lambda: told.ages_s)
     if how == "killed":
@@ -77,7 +113,7 @@ async def test_a_loss_is_noticed(own_redis: RedisServer, clock: HandClock, how: 
 
 async def test_a_silent_peer_is_noticed(own_redis: RedisServer, clock: HandClock) -> None:
     """A peer that says nothing on a standing connection ends the stretch in about a second."""
-    store, told = RedisStore(own_redis.url, clock), Told()
+    store, told = RedisStore(open_link(own_redis.url), clock), Told()
     task = asyncio.create_task(fault_of(store, told))
     await until(lambda: told.ages_s)
     own_redis.freeze()
@@ -94,7 +130,7 @@ async def test_a_short_silence_loses_nothing(told: Told, own_redis: RedisServer)
     own_redis.command("CLIENT", "PAUSE", "500", "ALL")
     count = len(told.ages_s)
     await until(lambda: len(told.ages_s) > count + 2)
-    own_redis.command("PUBLISH", ENDED_CHANNEL, KEY)
+    own_redis.command("PUBLISH", NEWS_CHANNEL, KEY)
     await until(lambda: told.keys)
 
 
@@ -103,13 +139,13 @@ async def test_not_allowed(own_redis: RedisServer, clock: HandClock) -> None:
     own_redis.command(
         *("ACL", "SETUSER", "gw", "on", ">pw", "~gw:*", "+@all", "resetchannels"),
     )
-    store = RedisStore(own_redis.url.replace("redis://", "redis://gw:pw@"), clock)
+    store = RedisStore(open_link(own_redis.url.replace("redis://", "redis://gw:pw@")), clock)
     await store.create(make_session(1), None, 10)
     await fault_of(store, Told())
     with pytest.raises(GatewayError):
         await store.end(KEY, "logout")
     assert await store.get(KEY) == make_session(1)
-    own_redis.command("ACL", "SETUSER", "gw", "&gw:ended")
+    own_redis.command("ACL", "SETUSER", "gw", "&gw:news")
     assert await store.end(KEY, "logout")
     await store.close()
 
@@ -122,7 +158,7 @@ async def test_not_allowed(own_redis: RedisServer, clock: HandClock) -> None:
         (JOINED + b"+PONG\r\n", "a PONG as outside of a subscription"),
         (JOINED + b"*2\r\n$4\r\npong\r\n$0\r\n\r\n", "an answer that nobody asked for"),
         (JOINED + b"*1\r\n:1\r\n", "another shape"),
-        (JOINED + b"*3\r\n$7\r\nmessage\r\n$8\r\ngw:ended\r\n$1\r\n\xff\r\n", "no ASCII"),
+        (JOINED + b"*3\r\n$7\r\nmessage\r\n$7\r\ngw:news\r\n$1\r\n\xff\r\n", "no ASCII"),
         (JOINED + b"HTTP/1.1 400 Bad Request\r\n\r\n", "no Redis at all"),
         (JOINED, "never a PONG"),
         (b"", "no answer"),
@@ -130,22 +166,23 @@ async def test_not_allowed(own_redis: RedisServer, clock: HandClock) -> None:
 )
 async def test_odd_servers(replies: bytes, reason: str, clock: HandClock) -> None:
     """Whatever a server says, the stretch ends as the store's fault, and in time."""
-    done = asyncio.Event()
+    handlers: set[asyncio.Task[object] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handlers.add(asyncio.current_task())
         while request := await reader.read(65536):
             writer.write(b"+OK\r\n" * request.count(b"SETINFO"))  # what the library says first
+            writer.write(b"$1\r\nx\r\n" * request.count(b"GET\r\n"))  # a marker
             if b"SUBSCRIBE" in request:
                 writer.write(replies)
         writer.close()
-        done.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    store, told = RedisStore(f"redis://127.0.0.1:{port}", clock), Told()
-    assert await fault_of(store, told) < 2, reason
+    store, told = RedisStore(open_link(f"redis://127.0.0.1:{port}"), clock), Told()
+    assert await fault_of(store, told) < 3, reason
     assert told.keys == []
     assert len(told.ages_s) == (1 if replies.startswith(JOINED) else 0)
-    await done.wait()
     await store.close()
     server.close()
+    await asyncio.wait([task for task in handlers if task is not None])  # none stays open

@@ -1,6 +1,6 @@
 """How sessions are written in Redis: exactly, and read back with suspicion."""
 
-import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,12 +9,27 @@ from hypothesis import strategies as st
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.redis_records import (
     RubbishError,
+    blocked_name,
     dump_sealed_key,
     dump_session,
+    dump_text,
+    dump_until,
+    key_of_record,
+    keys_name,
+    load_block,
     load_record,
     load_sealed_key,
+    note_name,
+    read_map,
+    read_names,
+    read_optional,
+    read_texts,
+    read_truth,
+    record_name,
+    sessions_name,
 )
-from gateway.sessions.store import SealedKey, Tombstone
+from gateway.sessions.store import Block, SealedKey, Tombstone, subject_key_of
+from tests.support.sessions import make_session, make_subject
 
 MOMENTS = st.floats(0, 2**40)
 TEXTS = st.text(st.characters())  # lone surrogates too: JSON from a platform may hold them
@@ -31,38 +46,68 @@ SESSIONS = st.builds(
     expires_at=MOMENTS,
     last_used_at=MOMENTS,
     user_id=OPTIONAL,
+    origin=st.sampled_from(["", "key", "other"]),
+    successor=st.sampled_from([None, "next"]),
 )
-GOOD = {
-    "subject": ["wechat", "wx1", "user", "o-alice"],
-    "app": "shop",
-    "openid": "o-alice",
-    "unionid": None,
-    "anonymous_openid": None,
-    "user_id": None,
-    "created_at": 1.5,
-}
 
 
-def fields_of(record: object, **changes: bytes) -> dict[bytes, bytes]:
-    fields = {"data": json.dumps(record).encode(), "expires_at": b"9.5", "last_used_at": b"2.5"}
-    return {name.encode(): value for name, value in {**fields, **changes}.items()}
+def fields_of(session: Session) -> dict[bytes, bytes]:
+    words = dump_session(session, "subject key")
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+GOOD = fields_of(make_session(1))
 
 
 @given(SESSIONS)
 def test_round_trip(session: Session) -> None:
     """Every session is read back as it was written, to the last bit of its moments."""
-    fields = {
-        b"data": dump_session(session).encode("ascii"),
-        b"expires_at": repr(session.expires_at).encode(),
-        b"last_used_at": repr(session.last_used_at).encode(),
-    }
-    assert load_record("key", fields) == session
+    assert load_record("key", fields_of(session)) == session
+
+
+def test_scripts_find_what_they_read() -> None:
+    """The fields that scripts read have the names and values they go by."""
+    session = make_session(1)
+    assert GOOD[b"subject"] == b"subject key"
+    assert float(GOOD[b"expires_at"]) == session.expires_at
+    assert float(GOOD[b"used_at"]) == session.last_used_at
+    assert not {b"origin", b"successor"} & set(GOOD), "left out where they say nothing"
+    renewed = fields_of(replace(session, origin="first", successor="next"))
+    assert (renewed[b"origin"], renewed[b"successor"]) == (b"first", b"next")
+
+
+def test_a_usual_record_is_small() -> None:
+    """No value is over the 64 bytes up to which Redis keeps a hash in one piece."""
+    session = replace(make_session(1, make_subject("o" * 28)), unionid="u" * 28, user_id="v" * 36)
+    fields = fields_of(replace(session, origin="k" * 43))
+    assert max(map(len, fields.values())) <= 64
+    assert sum(len(name) + len(value) for name, value in fields.items()) < 400
+
+
+@given(TEXTS)
+def test_names_hold_nothing_from_outside(text: str) -> None:
+    """X2: whatever the subject, all its names are on one slot, and hold hashes only."""
+    key = subject_key_of(make_subject(text))
+    makers = (record_name, sessions_name, keys_name, blocked_name, note_name)
+    names = [make(key) for make in makers]
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert name.startswith(f"gw:{{{key[0]}}}:")
+        assert key in name
+        assert name.count("{") == name.count("}") == 1
+    assert key_of_record(names[0].encode()) == key
 
 
 @given(st.binary(), MOMENTS)
 def test_sealed_key_round_trip(sealed: bytes, created_at: float) -> None:
     """Any bytes and moment come back."""
     assert load_sealed_key(dump_sealed_key(sealed, created_at)) == SealedKey(sealed, created_at)
+
+
+@given(TEXTS, st.none() | MOMENTS)
+def test_block_round_trip(reason: str, until: float | None) -> None:
+    """Any reason and end come back."""
+    assert load_block(dump_text(reason), dump_until(until).encode()) == Block(reason, until)
 
 
 def test_tombstone_and_nothing() -> None:
@@ -73,27 +118,21 @@ def test_tombstone_and_nothing() -> None:
 
 def test_good() -> None:
     """What the rubbish below is made from is a session."""
-    assert isinstance(load_record("key", fields_of(GOOD)), Session)
+    assert isinstance(load_record("key", GOOD), Session)
 
 
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({b"other": b"1"}, "no data"),
-        (fields_of(GOOD, data=b"\xff"), "no text"),
-        (fields_of(GOOD, data=b""), "no JSON"),
-        (fields_of(None), "no object"),
-        (fields_of({}), "nothing in it"),
-        (fields_of({**GOOD, "subject": "abcd"}), "four letters are no subject"),
-        (fields_of({**GOOD, "subject": ["wechat", "wx1", "user"]}), "a part is missing"),
-        (fields_of({**GOOD, "subject": ["wechat", "wx1", "root", "o"]}), "no such kind"),
-        (fields_of({**GOOD, "subject": ["wechat", 7, "user", "o"]}), "a number for an id"),
-        (fields_of({**GOOD, "app": None}), "no app"),
-        (fields_of({**GOOD, "openid": 7}), "a number for an openid"),
-        (fields_of({**GOOD, "created_at": "soon"}), "no moment"),
-        (fields_of({**GOOD, "created_at": None}), "nothing for a moment"),
-        (fields_of(GOOD, expires_at=b"never"), "no number"),
-        (fields_of(GOOD, last_used_at=b""), "empty"),
+        ({b"other": b"1"}, "nothing of ours"),
+        ({name: value for name, value in GOOD.items() if name != b"p"}, "no platform"),
+        ({name: value for name, value in GOOD.items() if name != b"a"}, "no app"),
+        ({name: value for name, value in GOOD.items() if name != b"c"}, "no login"),
+        ({**GOOD, b"u": b"\xff"}, "an id that is no text"),
+        ({**GOOD, b"k": b"root"}, "no such kind"),
+        ({**GOOD, b"c": b"soon"}, "no moment"),
+        ({**GOOD, b"expires_at": b"never"}, "no number"),
+        ({**GOOD, b"used_at": b""}, "empty"),
         ({b"ended": b"\xff"}, "a reason that is no text"),
     ],
 )
@@ -103,12 +142,14 @@ def test_rubbish(fields: dict[bytes, bytes], reason: str) -> None:
         load_record("key", fields)
 
 
-@given(st.dictionaries(st.sampled_from([b"data", b"expires_at", b"last_used_at"]), st.binary()))
+@given(st.dictionaries(st.sampled_from(sorted(GOOD)), st.binary()))
 def test_no_bytes_crash_the_reader(fields: dict[bytes, bytes]) -> None:
-    """Whatever stands in a record, reading it gives nothing or says rubbish."""
-    if fields:
-        with pytest.raises(RubbishError):
-            load_record("key", fields)
+    """Whatever stands in a record, reading it gives nothing, a session, or says rubbish."""
+    try:
+        load_record("key", fields)
+    except RubbishError:
+        return
+    assert not fields or set(GOOD) - {b"o", b"subject"} <= set(fields)
 
 
 @pytest.mark.parametrize("value", [b"", b"1.5", b":", b"x:sealed", b"\xff:sealed"])
@@ -116,3 +157,30 @@ def test_rubbish_sealed_key(value: bytes) -> None:
     """A list's entry without a moment before its colon is rubbish."""
     with pytest.raises(RubbishError):
         load_sealed_key(value)
+
+
+@pytest.mark.parametrize(("reason", "until"), [(b"\xff", b"1.5"), (b"spam", b"soon")])
+def test_rubbish_block(reason: bytes, until: bytes) -> None:
+    """A block whose reason is no text, or whose end is no moment, is rubbish."""
+    with pytest.raises(RubbishError):
+        load_block(reason, until)
+
+
+def test_replies() -> None:
+    """What has the shape that is due is taken as it is."""
+    assert read_texts([b"a", b"b"]) == [b"a", b"b"]
+    assert read_map([b"a", b"b"]) == {b"a": b"b"}
+    assert read_names([b"a"]) == ("a",)
+    assert [read_truth(0), read_truth(1)] == [False, True]
+    assert [read_optional(None), read_optional(b"a")] == [None, b"a"]
+
+
+@pytest.mark.parametrize("reply", [None, 7, b"OK", [1], [[b"a"]], {}])
+def test_odd_replies(reply: object) -> None:
+    """Any other shape is rubbish: never an empty list, a no or a text."""
+    for read in (read_texts, read_map, read_names, read_truth):
+        with pytest.raises(RubbishError):
+            read(reply)
+    if not isinstance(reply, bytes | None):
+        with pytest.raises(RubbishError):
+            read_optional(reply)

@@ -1,13 +1,11 @@
-"""What only SQLite does: several processes, sudden death, locks, purging; and a model of it all."""
+"""What only SQLite does: several processes on one file; and a model of it all."""
 
 import asyncio
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
-from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,18 +14,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from gateway.errors import GatewayError
-from gateway.sessions import sqlite as sqlite_module
 from gateway.sessions.model import Session
 from gateway.sessions.sqlite import SqliteStore
-from gateway.sessions.store import Tombstone, Wanted
-from tests.support.sessions import HandClock, make_session, make_subject
+from gateway.sessions.store import Block, Tombstone
+from tests.support.sessions import HandClock, make_session, make_subject, make_successor
 
 MANY = 1000
+NAMES = st.sampled_from("ab")
 WRITER = Path(__file__).parent.parent / "support" / "sqlite_writer.py"
 
 
 def start_writer(path: Path, first: int, count: int) -> "subprocess.Popen[str]":
-    """Another process that logs sessions in and names each key once it is answered.
+    """Another process that logs sessions in and says what it was answered.
 
     -P: the script's own folder is no place to import from.
     """
@@ -52,28 +50,14 @@ async def test_processes_at_once(tmp_path: Path, clock: HandClock) -> None:
     path = tmp_path / "data" / "gateway.db"
     writers = [start_writer(path, number * 100, 50) for number in range(3)]
     outputs = [await asyncio.to_thread(writer.communicate) for writer in writers]
-    keys = [key for output, _ in outputs for key in output.split()]
-    assert len(set(keys)) == 150
+    answered = [line.split() for output, _ in outputs for line in output.splitlines()]
+    created = {key for what, key, *_ in answered if what == "created"}
+    ended = {key for what, key, *_ in answered if what == "ended"}
+    assert (len(created), len(ended)) == (150, 60), "each fifth, and its successor"
     store = SqliteStore(path, clock)
     await store.open()
-    for key in keys:
-        assert isinstance(await store.get(key), Session)
-    await store.close()
-
-
-async def test_sigkill(tmp_path: Path, clock: HandClock) -> None:
-    """Every login that was answered before SIGKILL is there afterwards."""
-    path = tmp_path / "gateway.db"
-    with start_writer(path, 0, 100_000) as writer:
-        assert writer.stdout is not None
-        keys = [(await asyncio.to_thread(writer.stdout.readline)).strip() for _ in range(100)]
-        writer.kill()
-        keys += writer.stdout.read().split("\n")[:-1]
-    store = SqliteStore(path, clock)
-    await store.open()
-    assert len(keys) >= 100
-    for key in keys:
-        assert isinstance(await store.get(key), Session)
+    for key in created | ended:
+        assert isinstance(await store.get(key), Tombstone if key in ended else Session)
     await store.close()
 
 
@@ -86,55 +70,6 @@ async def test_reopened(sqlite_store: SqliteStore, clock: HandClock) -> None:
     assert await sqlite_store.get(session.key) == session
 
 
-async def test_locked(sqlite_store: SqliteStore) -> None:
-    """While another process holds the write lock, writes give up in a second and lookups go on."""
-    session = make_session(1)
-    await sqlite_store.create(session, None, MANY)
-    with closing(sqlite3.connect(sqlite_store._path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        begun_at = time.monotonic()
-        write = asyncio.create_task(sqlite_store.create(make_session(2), None, MANY))
-        assert await sqlite_store.get(session.key) == session
-        assert not write.done()
-        with pytest.raises(GatewayError) as caught:
-            await write
-        assert time.monotonic() - begun_at < 1.5
-        other.execute("ROLLBACK")
-    assert caught.value.code == "store_unavailable"
-    await sqlite_store.create(make_session(2), None, MANY)
-
-
-async def test_queued_behind_a_lock(sqlite_store: SqliteStore) -> None:
-    """Writes that wait behind a locked one are given up after a second too, and not done later."""
-    with closing(sqlite3.connect(sqlite_store._path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        begun_at = time.monotonic()
-        calls = [sqlite_store.create(make_session(number), None, MANY) for number in range(5)]
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        assert time.monotonic() - begun_at < 1.5
-        other.execute("ROLLBACK")
-    assert [getattr(outcome, "code", None) for outcome in outcomes] == ["store_unavailable"] * 5
-    await sqlite_store.touch({})  # the writing thread is free again
-    for number in range(2, 5):
-        assert await sqlite_store.get(make_session(number).key) is None
-
-
-async def test_disk_full(sqlite_store: SqliteStore) -> None:
-    """A full disk is `store_unavailable`, and nothing is half written."""
-    writer = sqlite_store._writer
-    assert writer is not None
-    await writer.run(lambda connection: connection.execute("PRAGMA max_page_count=1").close())
-    for number in range(200):
-        call = sqlite_store.create(make_session(number), b"s" * 4096, MANY)
-        (outcome,) = await asyncio.gather(call, return_exceptions=True)
-        if outcome != ():
-            break
-    assert getattr(outcome, "code", None) == "store_unavailable"
-    assert await sqlite_store.get(make_session(number).key) is None
-    await writer.run(lambda connection: connection.execute("PRAGMA max_page_count=100000").close())
-    await sqlite_store.create(make_session(number), b"s" * 4096, MANY)
-
-
 async def test_not_open(tmp_path: Path, clock: HandClock) -> None:
     """A store that is not open is unavailable, not a crash."""
     store = SqliteStore(tmp_path / "gateway.db", clock)
@@ -144,58 +79,8 @@ async def test_not_open(tmp_path: Path, clock: HandClock) -> None:
     await store.close()
 
 
-async def test_purge(sqlite_store: SqliteStore, clock: HandClock) -> None:
-    """What has expired is removed: sessions, tombstones and session_keys."""
-    living = make_session(1, make_subject("o-bob"), lifetime_s=2000)
-    expired, ended = make_session(2), make_session(3)
-    for session in (living, expired, ended):
-        await sqlite_store.create(session, b"sealed", MANY)
-    await sqlite_store.end(ended.key, "logout")
-    clock.forward(1001)
-    assert await sqlite_store.purge(clock()) == 4
-    assert await sqlite_store.purge(clock()) == 0
-    assert await sqlite_store.get(expired.key) is None
-    assert await sqlite_store.get(ended.key) is None
-    assert await sqlite_store.session_keys(expired.subject) == ()
-    assert await sqlite_store.get(living.key) == living
-
-
-async def test_purge_in_batches(
-    sqlite_store: SqliteStore, clock: HandClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A purge holds the write lock for a batch only."""
-    monkeypatch.setattr(sqlite_module, "_PURGE_ROWS", 2)
-    for number in range(5):
-        await sqlite_store.create(make_session(number), None, MANY)
-    clock.forward(1001)
-    assert [await sqlite_store.purge(clock()) for _ in range(4)] == [2, 2, 1, 0]
-
-
-async def test_find_looks_at_a_part(
-    sqlite_store: SqliteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A page that found nothing in its part of the keys is short, and names where to go on."""
-    monkeypatch.setattr(sqlite_module, "_SCAN_ROWS", 2)
-    sessions = sorted((make_session(number) for number in range(5)), key=lambda one: one.key)
-    for session in sessions:
-        await sqlite_store.create(session, None, MANY)
-    wanted, after = Wanted(platform="wechat"), None
-    found: list[Session] = []
-    while True:
-        page = await sqlite_store.find(wanted, 10, after)
-        assert len(page.sessions) <= 2
-        found += page.sessions
-        after = page.after
-        if after is None:
-            break
-    assert found == sessions
-    none = await sqlite_store.find(Wanted(platform="douyin"), 10, None)
-    assert none.sessions == ()
-    assert none.after == sessions[1].key
-
-
 class StoreMachine(RuleBasedStateMachine):
-    """Create, end, end a subject, touch, expire, purge and reopen, beside a plain dict."""
+    """Log in, renew, end, block, touch, expire, purge and reopen, beside plain dicts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -206,7 +91,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.runner.run(self.store.open())
         self.sessions: dict[str, Session] = {}
         self.tombstones: dict[str, str] = {}
-        self.count = 0
+        self.blocked: dict[str, Block] = {}
+        self.keys = [make_session(0).key]  # of a session that never was, and then of all
 
     def teardown(self) -> None:
         self.runner.run(self.store.close())
@@ -225,36 +111,94 @@ class StoreMachine(RuleBasedStateMachine):
         del self.sessions[session.key]
         self.tombstones[session.key] = reason
 
-    @rule(name=st.sampled_from("ab"), lifetime_s=st.integers(1, 60), limit=st.integers(1, 3))
+    def lives(self, key: str) -> Session | None:
+        session = self.sessions.get(key)
+        return session if session is not None and session.expires_at >= self.clock() else None
+
+    def bury_family(self, session: Session, reason: str) -> set[str]:
+        family = [one for one in self.living(session.subject.id) if one.origin == session.origin]
+        for one in family:
+            self.bury(one, reason)
+        return {one.key for one in family}
+
+    def is_blocked(self, name: str) -> bool:
+        block = self.blocked.get(name)
+        return block is not None and (block.until is None or block.until >= self.clock())
+
+    @rule(name=NAMES, lifetime_s=st.integers(1, 200), limit=st.integers(1, 3))
     def create(self, name: str, lifetime_s: int, limit: int) -> None:
-        self.count += 1
         session = make_session(
-            self.count, make_subject(name), created_at=self.clock(), lifetime_s=lifetime_s
+            len(self.keys), make_subject(name), created_at=self.clock(), lifetime_s=lifetime_s
         )
-        too_many = self.living(name)[limit - 1 :]
-        pushed_out = self.runner.run(self.store.create(session, None, limit))
-        assert pushed_out == tuple(one.key for one in too_many)
-        for one in too_many:
-            self.bury(one, "revoked")
+        call = self.store.create(session, None, limit)
+        if self.is_blocked(name):
+            with pytest.raises(GatewayError, match="user_blocked"):
+                self.runner.run(call)
+            return
+        leaves = [one for one in self.living(name) if one.successor is None]
+        pushed_out = self.runner.run(call)
+        buried = [self.bury_family(one, "revoked") for one in leaves[limit - 1 :]]
+        assert len(pushed_out) == len(set(pushed_out))
+        assert set(pushed_out) == set().union(*buried)
         self.sessions[session.key] = session
+        self.keys.append(session.key)
+
+    @rule(data=st.data(), lifetime_s=st.integers(1, 200))
+    def renew(self, data: st.DataObject, lifetime_s: int) -> None:
+        key = data.draw(st.sampled_from(self.keys))
+        old, now = self.lives(key), self.clock()
+        base = old or make_session(0)
+        new = make_successor(base, len(self.keys), at=now, lifetime_s=lifetime_s)
+        answer = self.runner.run(self.store.renew(key, new, new.key.encode(), now + 60))
+        if old is None:
+            assert answer is None
+        elif old.successor is not None:
+            assert answer == old.successor.encode()
+        else:
+            assert answer == new.key.encode()
+            ends_at = min(old.expires_at, now + 60)
+            self.sessions[key] = replace(old, successor=new.key, expires_at=ends_at)
+            self.sessions[new.key] = new
+            self.keys.append(new.key)
 
     @rule(data=st.data())
     def end(self, data: st.DataObject) -> None:
-        number = data.draw(st.integers(0, self.count))
-        session = make_session(number)
-        known = self.sessions.get(session.key)
-        lives = known is not None and known.expires_at >= self.clock()
-        assert self.runner.run(self.store.end(session.key, "logout")) is lives
-        if known is not None and lives:
-            self.bury(known, "logout")
+        key = data.draw(st.sampled_from(self.keys))
+        known = self.lives(key)
+        ended = self.runner.run(self.store.end(key, "logout"))
+        assert set(ended) == (self.bury_family(known, "logout") if known is not None else set())
 
-    @rule(name=st.sampled_from("ab"))
+    @rule(name=NAMES)
     def end_subject(self, name: str) -> None:
         ended = self.runner.run(self.store.end_subject(make_subject(name), "revoked"))
         living = self.living(name)
         assert ended == tuple(session.key for session in living)
         for session in living:
             self.bury(session, "revoked")
+
+    @rule(name=NAMES, lasts_s=st.none() | st.integers(1, 60))
+    def block(self, name: str, lasts_s: int | None) -> None:
+        block = Block("why", None if lasts_s is None else self.clock() + lasts_s)
+        living = self.living(name)
+        ended = self.runner.run(self.store.block(make_subject(name), block))
+        assert ended == tuple(session.key for session in living)
+        for session in living:
+            self.bury(session, "blocked")
+        self.blocked[name] = block
+
+    @rule(name=NAMES)
+    def unblock(self, name: str) -> None:
+        lasted = self.is_blocked(name)
+        assert self.runner.run(self.store.unblock(make_subject(name))) is lasted
+        self.blocked.pop(name, None)
+
+    @rule(data=st.data(), ago_s=st.integers(0, 5))
+    def touch(self, data: st.DataObject, ago_s: int) -> None:
+        key, at = data.draw(st.sampled_from(self.keys)), self.clock() - ago_s
+        self.runner.run(self.store.touch({key: at}))
+        known = self.sessions.get(key)
+        if known is not None and known.last_used_at < at:
+            self.sessions[key] = replace(known, last_used_at=at)
 
     @rule(seconds=st.integers(1, 30))
     def wait(self, seconds: int) -> None:
@@ -272,8 +216,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def agrees(self) -> None:
-        for number in range(self.count + 1):
-            self.check(make_session(number).key)
+        for key in self.keys:
+            self.check(key)
+        for name in "ab":
+            found = self.runner.run(self.store.block_of(make_subject(name)))
+            assert found == (self.blocked[name] if self.is_blocked(name) else None)
 
     def check(self, key: str) -> None:
         found = self.runner.run(self.store.get(key))

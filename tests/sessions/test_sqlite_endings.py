@@ -1,8 +1,8 @@
-"""Following the tombstones: in order, none twice, none missed, however late a poll comes."""
+"""Following endings and renewals: in order, none twice, none missed, however late a poll comes."""
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -11,8 +11,7 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.sessions import sqlite_endings
-from gateway.sessions.sqlite_endings import Told as Answer
-from gateway.sessions.sqlite_endings import follow
+from gateway.sessions.sqlite_endings import News, follow
 from gateway.sessions.sqlite_file import prepare
 from tests.support.endings import Told
 
@@ -24,7 +23,7 @@ class Reader:
         self._connection = connection
         self._acts = list(acts)
 
-    async def read(self, work: Callable[[sqlite3.Connection], Answer]) -> Answer:
+    async def read(self, work: Callable[[sqlite3.Connection], News]) -> News:
         if not self._acts:
             raise asyncio.CancelledError
         self._acts.pop(0)()
@@ -39,12 +38,24 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
+def play(connection: sqlite3.Connection, word: str) -> None:
+    """One word of a step."""
+    key, is_renewal, successor = word.lstrip("+-").partition(">")
+    table, columns = ("renewals", "successor") if is_renewal else ("tombstones", "reason")
+    if word.startswith("-"):
+        connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))  # noqa: S608 - our names
+    else:
+        insert = f"INSERT INTO {table} (key, {columns}, expires_at) VALUES (?, ?, 0)"  # noqa: S608 - our names
+        connection.execute(insert, (key, successor or "x"))
+
+
 async def follow_through(
     path: Path, monkeypatch: pytest.MonkeyPatch, *steps: str
 ) -> tuple[Told, list[int]]:
-    """Play the steps, one before each poll: `+a` ends `a`, `-a` purges it; the first is joining.
+    """Play the steps, one before each poll; the first is joining.
 
-    Returns what was told, and how many endings were known at each word of being up to date.
+    `+a` ends `a`, `-a` purges that; `a>b` renews `a`, `-a>` purges that. Returns what was told, and
+    how many endings were known at each word of being up to date.
     """
     monkeypatch.setattr(sqlite_endings, "BEAT_S", 0)
     told = Told()
@@ -53,12 +64,8 @@ async def follow_through(
 
         def act(step: str) -> None:
             known.append(len(told.keys))
-            for key in step.split():
-                if key.startswith("+"):
-                    insert = "INSERT INTO tombstones (key, reason, expires_at) VALUES (?, 'x', 0)"
-                    connection.execute(insert, (key[1:],))
-                else:
-                    connection.execute("DELETE FROM tombstones WHERE key = ?", (key[1:],))
+            for word in step.split():
+                play(connection, word)
 
         reader = Reader(connection, *(lambda step=step: act(step) for step in steps))
         with pytest.raises(asyncio.CancelledError):
@@ -88,6 +95,82 @@ async def test_each_ending_is_told_once(
     monkeypatch.setattr(sqlite_endings, "ROWS", 2)
     told, _ = await follow_through(path, monkeypatch, *steps)
     assert told.keys == keys, reason
+
+
+@pytest.mark.parametrize(
+    ("steps", "renewals", "reason"),
+    [
+        (("a>b", "", ""), [], "a renewal before joining"),
+        (("", "a>b", "", "b>c d>e", ""), ["a>b", "b>c", "d>e"], "each once, in order"),
+        (("a>b", "-a> c>d", "-c> e>f", ""), ["c>d", "e>f"], "purged once they were told"),
+        (("", "a>1 b>2 c>3 d>4 e>5", "", "", ""), ["a>1", "b>2", "c>3", "d>4", "e>5"], "ROWS"),
+    ],
+)
+async def test_each_renewal_is_told_once(
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: tuple[str, ...],
+    renewals: list[str],
+    reason: str,
+) -> None:
+    """Only what was renewed after joining is told, in the order of the commits."""
+    monkeypatch.setattr(sqlite_endings, "ROWS", 2)
+    told, _ = await follow_through(path, monkeypatch, *steps)
+    assert [f"{key}>{successor}" for key, successor in told.renewals] == renewals, reason
+    assert told.keys == []
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        (("", "a>b", "c>d -c>"), "all that was new"),
+        (("", "a>b", "c>d e>f -c>"), "the first of what was new"),
+        (("", "a>b", "c>d e>f -e>"), "the last of what was new"),
+        (("", "a>b", "c>d e>f g>h -e>"), "one between, beyond one read"),
+        (("a>b", "-a> c>d -c>"), "before the first poll"),
+    ],
+)
+async def test_missed_renewals(
+    path: Path, monkeypatch: pytest.MonkeyPatch, steps: tuple[str, ...], reason: str
+) -> None:
+    """Where renewals were purged untold, the stretch ends: nobody is told that all was."""
+    monkeypatch.setattr(sqlite_endings, "ROWS", 2)
+    with pytest.raises(GatewayError) as caught:
+        await follow_through(path, monkeypatch, *steps, "")
+    assert caught.value.code == "store_unavailable", reason
+
+
+class Order:
+    """A listener that keeps the order of what it is told."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def ended(self, keys: Iterable[str]) -> None:
+        self.words += (f"+{key}" for key in keys)
+
+    def renewed(self, key: str, successor: str) -> None:
+        self.words.append(f"{key}>{successor}")
+
+    def heard(self, age_s: float) -> None:
+        """Only the words count here."""
+
+
+async def test_renewals_are_told_before_endings(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was renewed and then ended between two polls is told in that order."""
+    monkeypatch.setattr(sqlite_endings, "BEAT_S", 0)
+    order = Order()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+
+        def act() -> None:
+            for word in ("a>b", "+a", "+b"):
+                play(connection, word)
+
+        with pytest.raises(asyncio.CancelledError):
+            await follow(Reader(connection, str, act).read, order)
+    assert order.words == ["a>b", "+a", "+b"]
 
 
 async def test_up_to_date_only_at_the_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.sessions import sqlite_file
 from gateway.sessions.sqlite import SqliteStore
-from gateway.sessions.sqlite_file import SCHEMA_VERSION, prepare, transact
-from gateway.sessions.store import Tombstone, Wanted
+from gateway.sessions.sqlite_file import prepare, transact
+from gateway.sessions.store import Block
 from tests.support.sessions import HandClock, make_session
 
 
@@ -52,76 +52,6 @@ async def test_made_private(tmp_path: Path, clock: HandClock) -> None:
     assert mode_of(path.parent) == 0o755
 
 
-def test_schema_version(tmp_path: Path) -> None:
-    """The schema's version stands in the file; preparing it again changes nothing."""
-    path = tmp_path / "gateway.db"
-    prepare(path)
-    prepare(path)
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-
-
-OLD_SCHEMA = """
-    CREATE TABLE sessions (
-        key TEXT PRIMARY KEY, platform TEXT NOT NULL, app_id TEXT NOT NULL, kind TEXT NOT NULL,
-        subject_id TEXT NOT NULL, app TEXT NOT NULL, openid TEXT, unionid TEXT,
-        anonymous_openid TEXT, user_id TEXT, created_at REAL NOT NULL, expires_at REAL NOT NULL,
-        last_used_at REAL NOT NULL
-    ) WITHOUT ROWID;
-    CREATE INDEX sessions_by_subject ON sessions (subject_id, app_id, platform, kind);
-    CREATE INDEX sessions_by_expiry ON sessions (expires_at);
-    CREATE TABLE tombstones (
-        key TEXT PRIMARY KEY, reason TEXT NOT NULL, expires_at REAL NOT NULL
-    ) WITHOUT ROWID;
-    CREATE INDEX tombstones_by_expiry ON tombstones (expires_at);
-    CREATE TABLE session_keys (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, subject_key TEXT NOT NULL, sealed BLOB NOT NULL,
-        created_at REAL NOT NULL, expires_at REAL NOT NULL
-    );
-    CREATE INDEX session_keys_by_subject ON session_keys (subject_key);
-    CREATE INDEX session_keys_by_expiry ON session_keys (expires_at);
-    PRAGMA user_version=1;
-"""
-
-
-def schema_of(path: Path) -> set[tuple[str, str]]:
-    with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_master")
-        return {(name, " ".join(sql.split())) for name, sql in rows}
-
-
-async def test_older_schema(tmp_path: Path, clock: HandClock) -> None:
-    """A file of the first version becomes one of ours: ended sessions stay ended, and are told."""
-    path = tmp_path / "gateway.db"
-    session = make_session(1)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(OLD_SCHEMA)
-        connection.execute("INSERT INTO tombstones VALUES ('key', 'logout', ?)", (clock() + 9,))
-        connection.commit()
-    store = SqliteStore(path, clock)
-    await store.open()
-    assert await store.get("key") == Tombstone("logout")
-    await store.create(session, None, 1)
-    assert await store.end(session.key, "revoked")
-    await store.close()
-    new = tmp_path / "new.db"
-    prepare(new)
-    assert schema_of(path) == schema_of(new)
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT seq FROM tombstones").fetchall() == [(1,), (2,)]
-
-
-async def test_newer_schema(tmp_path: Path) -> None:
-    """A file of a newer gateway is refused in words, and left as it is."""
-    path = tmp_path / "gateway.db"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version=99")
-    assert "schema 99, this gateway knows 2" in await refusal(path)
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (99,)
-
-
 async def test_corrupt(tmp_path: Path) -> None:
     """A file that is no database is refused in words, and left as it is."""
     path = tmp_path / "gateway.db"
@@ -153,23 +83,6 @@ def test_kind_of_fault_is_kept(tmp_path: Path) -> None:
     (tmp_path / "gateway.db").mkdir()
     with pytest.raises(sqlite3.OperationalError):
         prepare(tmp_path / "gateway.db")
-
-
-async def test_damaged_while_open(sqlite_store: SqliteStore) -> None:
-    """A file overwritten under an open store is `store_unavailable`, never `no such session`."""
-    for number in range(300):
-        await sqlite_store.create(make_session(number), None, 1000)
-    await sqlite_store.close()
-    size = sqlite_store._path.stat().st_size
-    await sqlite_store.open()
-    with sqlite_store._path.open("r+b") as file:
-        file.seek(4096)
-        file.write(b"\xa5" * (size - 4096))
-    with pytest.raises(GatewayError) as caught:
-        await sqlite_store.get(make_session(7).key)
-    assert caught.value.code == "store_unavailable"
-    with pytest.raises(GatewayError):
-        await sqlite_store.find(Wanted(), 10, None)
 
 
 def test_wal_waits_for_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +118,7 @@ def test_transactions_are_whole(tmp_path: Path) -> None:
 
 
 async def test_endings_are_synced(sqlite_store: SqliteStore) -> None:
-    """Endings are committed with synchronous=FULL (2), logins and last uses with NORMAL (1)."""
+    """Endings and blocks are committed with synchronous=FULL (2), the rest with NORMAL (1)."""
     writer = sqlite_store._writer
     assert writer is not None
 
@@ -221,3 +134,5 @@ async def test_endings_are_synced(sqlite_store: SqliteStore) -> None:
     assert await level() == 2
     await sqlite_store.touch({})
     assert await level() == 1
+    await sqlite_store.block(make_session(1).subject, Block("", None))
+    assert await level() == 2

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.sessions import upkeep as upkeep_module
+from gateway.sessions.sealing import SealingNote
 from gateway.sessions.sqlite import SqliteStore
 from gateway.sessions.upkeep import BATCH, LastUses, Upkeep
 from tests.support.sessions import START_AT, HandClock, make_session
@@ -143,6 +144,32 @@ async def test_store_away(
     await upkeep.stop()
     assert len(uses) == 0
     assert "session upkeep waits for the store: store_unavailable" in caplog.text
+    await store.close()
+
+
+async def test_a_key_that_seals_is_noted_at_once(store: WatchedStore, clock: HandClock) -> None:
+    """The first seal of an hour wakes the task; a store that failed is not hurried."""
+    sealing = SealingNote(store, "0123abcd", 1000, clock)
+    upkeep = Upkeep(store, LastUses(), clock, HOUR_S, sealing=sealing)
+    upkeep.start()
+    upkeep.sealed()
+    while not await store.sealing_keys():
+        pass  # each question lets the task go on
+    await upkeep.stop()
+    assert list(await store.sealing_keys()) == ["0123abcd"]
+    await store.close()
+
+
+async def test_what_was_sealed_last_is_noted_at_the_end(
+    store: WatchedStore, clock: HandClock
+) -> None:
+    """Stopping writes the note too; without a note to keep, sealing is nothing to it."""
+    upkeep = Upkeep(store, LastUses(), clock, HOUR_S, sealing=SealingNote(store, "k", 1, clock))
+    upkeep.sealed()
+    upkeep.start()
+    await upkeep.stop()
+    assert list(await store.sealing_keys()) == ["k"]
+    Upkeep(store, LastUses(), clock, HOUR_S).sealed()
     await store.close()
 
 

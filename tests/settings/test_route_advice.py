@@ -129,3 +129,12 @@ def test_a_path_that_encodes_needlessly_is_named(
         assert not warnings(dev(routes=[route(path), route(usual)]))
         assert not warnings(dev(routes=[route(path, host="a.b"), route(usual)]))
         assert warnings(dev(routes=[route(path), route(usual, host="a.b")]))
+
+
+def test_a_route_for_tickets_that_nobody_gets_is_named(dev: Dev) -> None:
+    """They come from an endpoint that may be switched off."""
+    taking = {**route("/a"), "ticket": True}
+    found = warnings(dev(endpoints={"session": None}, routes=[route("/b"), taking]))
+    assert found == ["routes[1].ticket: endpoints.session is null, so nobody gets a ticket"]
+    assert not warnings(dev(endpoints={"session": None}, routes=[route("/b")]))
+    assert not warnings(dev(routes=[taking]))

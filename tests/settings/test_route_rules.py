@@ -28,6 +28,7 @@ Dev = Callable[..., Raw]
             "a list",
         ),
         ({"upstream": "echo", "session": "none", "anonymous": True}, ".anonymous", "true"),
+        ({"upstream": "echo", "session": "none", "ticket": True}, ".ticket", "true"),
         ({"upstream": "echo", "strip_prefix": "/b"}, ".strip_prefix", "'/b'"),
         ({"upstream": "echo", "strip_prefix": "/ap"}, ".strip_prefix", "'/ap'"),
     ],

@@ -20,14 +20,10 @@ CASES: list[tuple[Raw, str]] = [
     ({"endpoints": {"phone": "/p"}}, "endpoints.phone"),
     ({"endpoints": {"auth": "/a"}}, "endpoints.auth"),
     ({"endpoints": {"jwks": "/j"}}, "endpoints.jwks"),
-    ({"session": {"store": "redis+sentinel://a,b/m"}}, "session.store"),
-    ({"session": {"store": "redis+cluster://a,b"}}, "session.store"),
     ({"session": {"cookie": {"name": "s", "origins": ["https://a"]}}}, "session.cookie"),
-    ({"login": {"limits": {"per_ip": "1/1m"}}}, "login.limits"),
     ({"login": {"callback": {"url": "https://a", "secret": "s"}}}, "login.callback"),
     ({"decrypt": {"max_age": "5m"}}, "decrypt"),
     ({"identity": {"issuer": "a", "signing_keys": ["k"]}}, "identity"),
-    ({"routes": [{**ROUTE, "ticket": True}]}, "routes[0].ticket"),
     ({"routes": [{**ROUTE, "rate_limit": {"requests": 1, "per": "1m"}}]}, "routes[0].rate_limit"),
     ({"routes": [{**ROUTE, "identity": "ruoyi"}]}, "routes[0].identity"),
     ({"routes": [{**ROUTE, "assertion": True}]}, "routes[0].assertion"),
@@ -63,12 +59,12 @@ def test_what_is_true_anyway_is_taken(dev: Callable[..., Raw]) -> None:
         dev(
             server={"proxy_protocol": False},
             endpoints={"decrypt": "/decrypt", "phone": None},
-            session={"store": "rediss://redis/0", "cookie": None},
-            login={"limits": {"per_ip": "600/60s"}, "callback": None},
+            session={"cookie": None},
+            login={"callback": None},
             decrypt={"per_session": "60/1m"},
             identity=None,
             reserved={"allow": []},
-            routes=[{**ROUTE, "ticket": False, "identity": "native"}],
+            routes=[{**ROUTE, "identity": "native"}],
         )
     )
 

@@ -22,6 +22,7 @@ MORE_ROUTES: list[dict[str, object]] = [
         "session": "optional",
         "allow": ["double_slash", "encoded_slash", "semicolon"],
     },
+    {"path": "/tick/", "upstream": "main", "session": "optional", "ticket": True},
     {"path": "/only/", "upstream": "own", "host": "api.example.com", "session": "none"},
     {"path": "/public/", "upstream": "main", "host": "127.0.0.1", "platforms": ["wechat"]},
 ]

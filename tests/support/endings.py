@@ -15,10 +15,14 @@ class Told:
 
     def __init__(self) -> None:
         self.keys: list[str] = []
+        self.renewals: list[tuple[str, str]] = []
         self.ages_s: list[float] = []
 
     def ended(self, keys: Iterable[str]) -> None:
         self.keys += keys
+
+    def renewed(self, key: str, successor: str) -> None:
+        self.renewals.append((key, successor))
 
     def heard(self, age_s: float) -> None:
         self.ages_s.append(age_s)

@@ -40,6 +40,7 @@ GOOD_PATHS = [
     "/wechat/1",
     "/shop/1",
     "/get/1",
+    "/tick/1",
     "/odd/a//b",
     "/odd/a;b=1/c",
     "/odd/a%2fb",
@@ -99,6 +100,9 @@ QUERIES = st.sampled_from(
         "?x=/public/",
         "?a=%zz&b=%2f",
         "?gw_ticket=x",
+        "?gw_ticket=gwt1.AAAAAAAAAAAAAAAAAAAAAAAA&a=%zz",
+        "?a=b&gw%5Fticket=x&gw_ticket=x",
+        "?gw_ticket",
         "?a?b;c",
         "?" + "q" * 9000,
     ]

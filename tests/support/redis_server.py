@@ -29,13 +29,20 @@ def find_redis_server() -> str | None:
 
 
 class RedisServer:
-    """One server process; after `stop`, `start` gives a new, empty one on the same port."""
+    """One server process; after `stop`, `start` gives a new, empty one on the same port.
 
-    def __init__(self, binary: str, directory: Path) -> None:
+    `options` are more words of its command line, beside those that keep it quiet.
+    """
+
+    def __init__(
+        self, binary: str, directory: Path, *options: str, port: int | None = None
+    ) -> None:
+        directory.mkdir(exist_ok=True)
         self._binary = binary
         self._directory = directory
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = port or free_port()
 
     @property
     def url(self) -> str:
@@ -44,7 +51,7 @@ class RedisServer:
     def start(self) -> None:
         arguments = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._directory))
         quiet = ("--save", "", "--appendonly", "no", "--logfile", "redis.log")
-        self._process = subprocess.Popen([self._binary, *arguments, *quiet])
+        self._process = subprocess.Popen([self._binary, *arguments, *quiet, *self._options])
         deadline = time.monotonic() + _START_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -56,6 +63,12 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def ask(self, *words: str | bytes) -> str:
+        """Send one command whose reply is a text, such as `INFO`, and return it."""
+        reply = self.command(*words)
+        assert reply.startswith(b"$"), reply
+        return reply.partition(b"\r\n")[2].decode()
 
     def freeze(self) -> None:
         """Let it hang: connections are taken by the kernel, and nobody answers."""
@@ -84,7 +97,8 @@ class RedisServer:
         self._process.send_signal(number)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

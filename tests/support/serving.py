@@ -17,7 +17,7 @@ from gateway.simulator.app import build_simulator
 from gateway.simulator.server import start
 from gateway.simulator.world import SimulatedApp
 from tests.support.commands import RunningCommand, free_ports, running_command
-from tests.support.gateway import APP_SECRET, merge, settings_of
+from tests.support.gateway import ADMIN_TOKEN, APP_SECRET, merge, settings_of
 from tests.support.raw import Message, RawUpstream, ask, connect
 
 WAIT_S = 20.0
@@ -101,19 +101,37 @@ class Serving:
         """Ask the admin side on a fresh connection."""
         return await ask(self.admin_port, _head(f"GET {path}", ()))
 
-    async def login(self) -> str:
+    async def login(self, user: str = "alice") -> str:
         """Log in and return the token."""
-        asked = {"platform": "wechat", "app_id": "wxshop", "user": "alice"}
+        answer = await self.login_with(await self.new_code(user))
+        assert answer.status == 200, answer
+        return str(json.loads(answer.body)["token"])
+
+    async def new_code(self, user: str = "alice") -> str:
+        """Have the simulator give a code out."""
+        asked = {"platform": "wechat", "app_id": "wxshop", "user": user}
         async with (
             aiohttp.ClientSession() as client,
             client.post(f"{self.simulator_url}/_sim/codes", json=asked) as response,
         ):
-            code = (await response.json())["code"]
+            return str((await response.json())["code"])
+
+    async def login_with(self, code: str, *headers: str) -> Message:
+        """Log in with a code, on a fresh connection."""
         body = json.dumps({"app": "shop-wechat", "code": code}).encode()
-        about = ("Content-Type: application/json", f"Content-Length: {len(body)}")
-        answer = await ask(self.port, _head("POST /login", about) + body)
-        assert answer.status == 200, answer
-        return str(json.loads(answer.body)["token"])
+        as_json = "Content-Type: application/json"
+        return await self.request("POST /login", *headers, as_json, body=body)
+
+    async def request(self, line: str, *headers: str, body: bytes = b"") -> Message:
+        """Ask the public side on a fresh connection."""
+        length = f"Content-Length: {len(body)}"
+        return await ask(self.port, _head(line, (*headers, length)) + body)
+
+    async def command_admin(self, line: str, **fields: object) -> Message:
+        """Ask the admin API for something to be done."""
+        body = json.dumps(fields).encode()
+        headers = (f"Authorization: Bearer {ADMIN_TOKEN}", f"Content-Length: {len(body)}")
+        return await ask(self.admin_port, _head(line, headers) + body)
 
 
 def _head(line: str, headers: tuple[str, ...]) -> bytes:

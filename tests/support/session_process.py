@@ -7,11 +7,12 @@ import asyncio
 import secrets
 import sys
 
-from gateway.clock import now
+from gateway.clock import Clock, now
 from gateway.errors import GatewayError
 from gateway.sessions.keyring import KeyRing
 from gateway.sessions.memory import CachePolicy
 from gateway.sessions.service import SessionPolicy, SessionService
+from gateway.sessions.store import SessionStore
 from gateway.sessions.stores import open_store
 from gateway.sessions.token import TokenSigner
 from tests.support.endings import until
@@ -21,11 +22,18 @@ def build_service(
     url: str, *, grace_s: float = 60.0, max_per_subject: int = 1000
 ) -> SessionService:
     """A service as the gateway builds it, on the wall clock."""
+    return service_on(open_store(url, now), now, grace_s=grace_s, max_per_subject=max_per_subject)
+
+
+def service_on(
+    store: SessionStore, clock: Clock, *, grace_s: float = 60.0, max_per_subject: int = 1000
+) -> SessionService:
+    """The same over this store, by this clock."""
     return SessionService(
-        open_store(url, now),
+        store,
         TokenSigner(["k" * 32]),
         KeyRing([b"e" * 32]),
-        now,
+        clock,
         SessionPolicy(3600, 3600, 600, max_per_subject),
         secrets.token_bytes,
         cache=CachePolicy(10_000, grace_s),
@@ -47,7 +55,7 @@ async def main(url: str) -> None:
 
 async def answer(service: SessionService, what: str, argument: str) -> str:
     if what == "end":
-        return str(await service.end(argument))
+        return str(bool(await service.end(argument)))
     try:
         await service.authenticate(argument)
     except GatewayError as error:

@@ -1,0 +1,58 @@
+"""How a session id is made, its token signed, and how long it lasts. Design section 5.
+
+It must not know stores or requests. Whoever holds an `Issued` shows its token to its client and to
+nobody else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.clock import Clock
+from gateway.sessions.model import Session, Subject
+from gateway.sessions.store import subject_key_of
+from gateway.sessions.token import TokenSigner, new_session_id
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """How long sessions last, and how many a subject may have. `idle_timeout_s` None: no limit."""
+
+    lifetime_s: float
+    max_lifetime_s: float
+    idle_timeout_s: float | None
+    max_per_subject: int
+
+    def expires_at(self, created_at: float, now: float) -> float:
+        """Return when a session that begins or is renewed now expires; `created_at`: its login.
+
+        Counted as the token is, which is dated in whole seconds: both end at one moment.
+        """
+        return min(int(now) + self.lifetime_s, int(created_at) + self.max_lifetime_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new session, and the token that is shown to its client and to nobody else."""
+
+    token: str = field(repr=False)
+    session: Session
+    session_id: str = field(repr=False)
+
+
+class Issuer:
+    """Makes session ids and their tokens. `random_bytes` returns that many of them."""
+
+    def __init__(
+        self, signer: TokenSigner, clock: Clock, random_bytes: Callable[[int], bytes]
+    ) -> None:
+        self._signer = signer
+        self._clock = clock
+        self._random_bytes = random_bytes
+
+    def new_id(self, subject: Subject) -> str:
+        """Make a session id, which nobody has had before."""
+        return new_session_id(self._random_bytes, subject_key_of(subject))
+
+    def issue(self, session_id: str, session: Session) -> Issued:
+        """Sign a token for a session, dated now."""
+        return Issued(self._signer.sign(session_id, self._clock()), session, session_id)

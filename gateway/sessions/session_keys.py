@@ -1,0 +1,55 @@
+"""The platforms' `session_key`s: sealed on their way into the store, opened on their way out.
+
+It must not know requests or what is decrypted with them. Design section 5.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.sessions.keyring import KeyRing, SealedError
+from gateway.sessions.model import Subject
+from gateway.sessions.store import SessionStore, subject_key_of
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """A platform's `session_key` in the clear, and when it came."""
+
+    value: str = field(repr=False)
+    created_at: float
+
+
+class SessionKeys:
+    """The `session_key`s of all subjects; `note_seal` is told of each use of the newest key."""
+
+    def __init__(
+        self, store: SessionStore, keyring: KeyRing, note_seal: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._note_seal = note_seal
+
+    def seal(self, subject: Subject, value: str | None) -> bytes | None:
+        """Encrypt what a login brought for its subject, if it brought any."""
+        if value is None:
+            return None
+        self._note_seal()
+        return self._keyring.seal(value, _context(subject))
+
+    async def of(self, subject: Subject) -> tuple[SessionKey, ...]:
+        """Return a subject's last ones, newest first, without those no key opens.
+
+        Raises: GatewayError store_unavailable.
+        """
+        found = []
+        for record in await self._store.session_keys(subject):
+            try:
+                value = self._keyring.open(record.sealed, _context(subject))
+            except SealedError:
+                continue
+            found.append(SessionKey(value, record.created_at))
+        return tuple(found)
+
+
+def _context(subject: Subject) -> str:
+    return f"session_key.v1:{subject_key_of(subject)}"
