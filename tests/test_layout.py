@@ -62,6 +62,7 @@ NO_MODULE_OF_THEIR_OWN = {
     "sessions/test_sqlite_failures.py": "locks, full disks, damage, SIGKILL: over the whole store",
     "sessions/test_state_machine.py": "the model of sessions, over a whole service on each store",
     "together/test_revoked_everywhere.py": "several processes on one store: what ends in one",
+    "together/test_failover.py": "two gateways on a Redis that loses its primary or moves slots",
     "together/test_killed_logins.py": "processes killed in the middle of logins",
     "sessions/test_revocation.py": "endings and losses over several processes and both stores",
     "differential/test_httpbin.py": "a real web application, asked directly and through us",

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -79,9 +80,9 @@ async def test_a_deposed_primary_is_not_followed(sentinels: Sentinels, store: Re
 
 async def until_works(store: RedisStore) -> None:
     async with asyncio.timeout(10):
-        while True:
+        for number in count(1000):  # a new one each time: what was unmet has been ended
             try:
-                await store.create(make_session(1), None, 10)
+                await store.create(make_session(number), None, 10)
             except GatewayError:
                 await asyncio.sleep(0.1)
             else:
@@ -93,7 +94,7 @@ async def test_a_lonely_primary_asks_the_sentinels(sentinels: Sentinels, store: 
     for replica in sentinels.replicas:
         replica.stop()
     await until_works(store)
-    await store.create(make_session(2), None, 10)
+    await store.create(make_session(2), None, 100)
     for sentinel in sentinels.processes[:2]:
         sentinel.kill()
         sentinel.wait()
