@@ -5,6 +5,7 @@ since the machine it runs on may be busy.
 """
 
 import asyncio
+import re
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import GatewayError
+from gateway.sessions.redis_marker import LOOK_S
 from gateway.sessions.service import Issued, NewLogin, SessionService
 from tests.support import session_process
 from tests.support.endings import until
@@ -186,12 +188,13 @@ async def test_another_process(open_service: Open, url: str) -> None:
 
 
 async def test_no_call_of_the_store(open_on_redis: Open, own_redis: RedisServer) -> None:
-    """Valid sessions in use make Redis do nothing, but answer for its subscription."""
+    """Valid sessions in use make Redis do nothing, but answer for subscription and marker."""
     service = await open_on_redis()
     issued = [await service.create(LOGIN) for _ in range(20)]
     for one in issued:
         await known_to(service, one)
     own_redis.command("CONFIG", "RESETSTAT")
+    begun_at = time.monotonic()
     end_at = time.monotonic() + 1.5  # longer than anything is believed without a word
     while time.monotonic() < end_at:
         for one in issued:
@@ -199,8 +202,11 @@ async def test_no_call_of_the_store(open_on_redis: Open, own_redis: RedisServer)
         await asyncio.sleep(0)
     stats = own_redis.command("INFO", "commandstats")
     assert b"cmdstat_ping" in stats
-    for command in (b"hgetall", b"evalsha", b"get", b"subscribe"):
+    for command in (b"hgetall", b"evalsha", b"eval", b"hget", b"subscribe"):
         assert b"cmdstat_%b:" % command not in stats
+    looks = re.search(rb"cmdstat_get:calls=(\d+)", stats)
+    assert looks is not None
+    assert int(looks[1]) <= 2 + (time.monotonic() - begun_at) / LOOK_S, "the marker's, no request's"
 
 
 # A lost subscription
