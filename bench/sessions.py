@@ -17,7 +17,7 @@ from gateway.clock import now
 from gateway.sessions.keyring import KeyRing
 from gateway.sessions.model import Subject
 from gateway.sessions.service import NewLogin, SessionPolicy, SessionService
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.token import TokenSigner
 
 DAY_S = 86400.0

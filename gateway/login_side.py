@@ -50,7 +50,7 @@ def build_limits(settings: Settings, clock: Clock) -> LoginLimits:
     if store.scheme == "sqlite":
         return LoginLimits(MemoryCounters(clock), clock, rates)
     from gateway.endpoints.redis_counters import RedisCounters  # only where Redis is in use
-    from gateway.sessions.redis_links import open_link
+    from gateway.sessions.redis.links import open_link
 
     link = open_link(store.url)
     return LoginLimits(RedisCounters(link, clock), clock, rates, close=link.close)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from gateway.clock import now
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from tests.support.commands import TOP, Finished, free_ports, run, run_shell, running_command
 from tests.support.gateway import run_gateway
 from tests.support.raw import ask, connect

@@ -59,7 +59,7 @@ NO_MODULE_OF_THEIR_OWN = {
     "proxy/test_reset_when_idle.py": "idle connections reset in the turn that would take them",
     "proxy/test_killed_target.py": "targets that die under load, over the whole gateway",
     "sessions/test_key_rotation.py": "changing keys over restarts of whole gateways, both stores",
-    "sessions/test_sqlite_failures.py": "locks, full disks, damage, SIGKILL: over the whole store",
+    "sessions/sqlite/test_failures.py": "locks, full disks, damage, SIGKILL: over the whole store",
     "sessions/test_state_machine.py": "the model of sessions, over a whole service on each store",
     "together/test_revoked_everywhere.py": "several processes on one store: what ends in one",
     "together/test_failover.py": "two gateways on a Redis that loses its primary or moves slots",

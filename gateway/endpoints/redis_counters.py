@@ -12,8 +12,8 @@ from limits.aio.storage import Storage
 from redis.exceptions import RedisError
 
 from gateway.clock import Clock
-from gateway.sessions.redis_calls import redis_call
-from gateway.sessions.redis_link import RedisLink
+from gateway.sessions.redis.calls import redis_call
+from gateway.sessions.redis.link import RedisLink
 
 _PREFIX = "gw:limit:"  # as all our names: an ACL allows `gw:*`
 

@@ -1,6 +1,6 @@
 """Looks whether the session store's file can be used, before anything is opened.
 
-It changes nothing and promises nothing: `gateway.sessions.sqlite_file` has the last word.
+It changes nothing and promises nothing: `gateway.sessions.sqlite.file` has the last word.
 """
 
 import os

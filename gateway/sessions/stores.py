@@ -14,12 +14,12 @@ def open_store(url: str, clock: Clock) -> SessionStore:
     """
     scheme, _, rest = url.partition(":")
     if scheme == "sqlite" and rest:
-        from gateway.sessions.sqlite import SqliteStore  # only the store in use is loaded
+        from gateway.sessions.sqlite.store import SqliteStore  # only the store in use is loaded
 
         return SqliteStore(Path(rest), clock)
     if scheme.startswith("redis") and rest:
-        from gateway.sessions.redis import RedisStore  # only the store in use is loaded
-        from gateway.sessions.redis_links import open_link
+        from gateway.sessions.redis.links import open_link
+        from gateway.sessions.redis.store import RedisStore  # only the store in use is loaded
 
         return RedisStore(open_link(url), clock)
     raise ValueError("a session store is sqlite:<path> or a URL of Redis, such as redis://<host>")

@@ -14,7 +14,7 @@ from gateway.clock import now
 from gateway.endpoints.apps import Apps
 from gateway.request_ids import RequestIds
 from gateway.sessions.model import hash_subject
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from tests.support.admin import READ_TOKEN, REVOKE_TOKEN, listed, listening, revoke
 from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.metrics import OPENMETRICS, PLAIN, no_metrics, samples, scrape, value

@@ -8,7 +8,7 @@ from bench.peers.verifier import is_signed
 from bench.sessions import make_sessions
 from gateway.clock import now
 from gateway.sessions.model import Session
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.token import TokenSigner, session_key_of
 
 

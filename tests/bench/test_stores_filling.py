@@ -10,7 +10,7 @@ from bench.stores.filling import fill, make_sessions
 from bench.stores.own import APP_ID, Keys
 from gateway.clock import now
 from gateway.sessions.model import Session
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.store import Wanted, subject_key_of
 from gateway.sessions.token import TokenSigner, is_session_key, session_key_of
 

@@ -10,7 +10,7 @@ from gateway.clock import now
 from gateway.endpoints.limits import LoginLimits, LoginRates
 from gateway.endpoints.redis_counters import RedisCounters
 from gateway.errors import GatewayError
-from gateway.sessions.redis_links import open_link
+from gateway.sessions.redis.links import open_link
 from gateway.settings.units import Rate
 from tests.support.redis_server import RedisServer, running_redis
 

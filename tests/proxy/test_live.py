@@ -13,7 +13,7 @@ from gateway.proxy import live as live_module
 from gateway.proxy.live import DRAINING, REMEMBERED, SESSION_ENDED, LiveSessions
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.service import SessionService
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.own import bearer
 from tests.support.raw import RawClient, connect

@@ -7,9 +7,9 @@ import pytest
 
 from gateway.metrics.counts import Counts
 from gateway.sessions.counted import CountedStore
-from gateway.sessions.redis import RedisStore
-from gateway.sessions.redis_links import open_link
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.redis.links import open_link
+from gateway.sessions.redis.store import RedisStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.store import SessionStore
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.sessions import HandClock

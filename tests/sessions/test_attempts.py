@@ -13,7 +13,7 @@ from gateway.sessions.attempts import LoginAttempts, pause_s
 from gateway.sessions.keyring import KeyRing
 from gateway.sessions.model import Session
 from gateway.sessions.service import Issued, NewLogin, SessionPolicy, SessionService
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.store import SessionStore
 from gateway.sessions.token import TokenSigner
 from tests.support.sessions import HandClock, make_subject

@@ -8,7 +8,7 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.sessions.model import Subject
 from gateway.sessions.service import NewLogin, SessionService
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.store import Block, SessionStore, Tombstone, UnconfirmedError
 from tests.support.endings import until
 from tests.support.session_process import service_on

@@ -10,7 +10,7 @@ from gateway.errors import GatewayError
 from gateway.metrics.catalogue import SESSIONS_CREATED, SESSIONS_ENDED, STORE_CALLS
 from gateway.metrics.counts import Counts
 from gateway.sessions.counted import CountedStore
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.store import LOGOUT, REVOKED, SessionStore
 from gateway.sessions.token import session_key_of
 from tests.support.sessions import HandClock, make_session, make_subject

@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.sessions.contact import Contact
 from gateway.sessions.feed import Feed
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.store import Listener
 from tests.support.endings import until
 from tests.support.sessions import HandClock

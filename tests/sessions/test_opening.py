@@ -8,10 +8,10 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.sessions.keyring import KeyRing
 from gateway.sessions.opening import open_sessions
-from gateway.sessions.redis import RedisStore
-from gateway.sessions.redis_links import open_link
+from gateway.sessions.redis.links import open_link
+from gateway.sessions.redis.store import RedisStore
 from gateway.sessions.service import SessionPolicy, SessionService
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.store import SessionStore
 from gateway.sessions.token import TokenSigner
 from tests.support.redis_server import RedisServer

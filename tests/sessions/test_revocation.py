@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.sessions.redis_marker import LOOK_S
+from gateway.sessions.redis.marker import LOOK_S
 from gateway.sessions.service import Issued, NewLogin, SessionService
 from tests.support import session_process
 from tests.support.endings import until

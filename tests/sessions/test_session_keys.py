@@ -2,7 +2,7 @@
 
 from gateway.sessions.keyring import KeyRing
 from gateway.sessions.session_keys import SessionKeys
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from tests.support.sessions import HandClock, make_session, make_subject
 
 ALICE, BOB = make_subject("o-alice"), make_subject("o-bob")

@@ -14,7 +14,7 @@ from aiohttp_session import AbstractStorage, get_session, new_session, session_m
 from gateway.errors import GatewayError, render
 from gateway.sessions.keyring import KeyRing
 from gateway.sessions.service import Issued, NewLogin, SessionPolicy, SessionService
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.storage import RequestSession, TokenStorage, current
 from gateway.sessions.token import TokenSigner
 from tests.support.sessions import HandClock, make_subject

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sessions.redis import RedisStore
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.redis.store import RedisStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.stores import open_store
 from tests.support.sessions import HandClock, make_session
 

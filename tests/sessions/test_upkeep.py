@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.sessions import upkeep as upkeep_module
 from gateway.sessions.sealing import SealingNote
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.upkeep import BATCH, LastUses, Upkeep
 from tests.support.sessions import START_AT, HandClock, make_session
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from gateway.errors import GatewayError
 from gateway.sessions.model import Session
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.store import Tombstone
 
 

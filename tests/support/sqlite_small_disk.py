@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.errors import GatewayError
 from gateway.sessions.model import Session, Subject
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.token import session_key_of
 
 NOW = 1_800_000_000.0

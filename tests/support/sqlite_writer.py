@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.sessions.model import Session, Subject
-from gateway.sessions.sqlite import SqliteStore
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.token import session_key_of
 
 NOW = 1_800_000_000.0

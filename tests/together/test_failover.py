@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sessions.redis_records import record_name
+from gateway.sessions.redis.records import record_name
 from tests.support.own import bearer
 from tests.support.raw import Message
 from tests.support.redis_cluster import Cluster, running_cluster

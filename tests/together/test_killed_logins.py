@@ -1,6 +1,6 @@
 """What is answered is kept: processes killed in the middle of logins lose none that was told.
 
-SQLite, real processes, SIGKILL; what a power cut may take is another matter (`sqlite_file`).
+SQLite, real processes, SIGKILL; what a power cut may take is another matter (`sqlite.file`).
 """
 
 import asyncio

@@ -1,0 +1,1 @@
+"""Sessions in Redis: one server, Sentinel or Cluster."""
