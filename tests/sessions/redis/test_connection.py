@@ -17,7 +17,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.redis_tls import TlsServer, running_tls
 from tests.support.sessions import HandClock, make_session, make_successor
 
-DOCS = Path(__file__).parents[2] / "docs" / "redis.md"
+DOCS = Path(__file__).parents[3] / "docs" / "redis.md"
 SESSION = make_session(1)
 
 

@@ -25,7 +25,7 @@ from tests.support.sessions import (
 )
 
 MANY = 1000
-SUPPORT = Path(__file__).parent.parent / "support"
+SUPPORT = Path(__file__).parents[2] / "support"
 PAGE_BYTES = 4096
 LOCKER = """
 import sqlite3, sys

@@ -57,7 +57,7 @@ async def test_purge(
     sqlite_store: SqliteStore, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What has expired is removed from every table, and nothing else; a block for good stays."""
-    monkeypatch.setattr("gateway.sessions.sqlite_sessions.RENEWAL_NEWS_S", 1000.0)
+    monkeypatch.setattr("gateway.sessions.sqlite.sessions.RENEWAL_NEWS_S", 1000.0)
     await fill(sqlite_store, 10, lifetime_s=1000)
     clock.forward(600)
     await fill(sqlite_store, 20, lifetime_s=2000)

@@ -21,7 +21,7 @@ from tests.support.sessions import HandClock, make_session, make_subject, make_s
 
 MANY = 1000
 NAMES = st.sampled_from("ab")
-WRITER = Path(__file__).parent.parent / "support" / "sqlite_writer.py"
+WRITER = Path(__file__).parents[2] / "support" / "sqlite_writer.py"
 
 
 def start_writer(path: Path, first: int, count: int) -> "subprocess.Popen[str]":
