@@ -4,9 +4,7 @@
 `gateway.supervisor.parent` the admin side, each `gateway.worker` a public side.
 """
 
-from contextlib import AsyncExitStack, closing
-from types import TracebackType
-from typing import Self
+from contextlib import closing
 
 from gateway import __version__
 from gateway.access_log import AccessLog
@@ -23,9 +21,10 @@ from gateway.sessions.opening import open_sessions
 from gateway.sessions.sealing import check_sealing_keys
 from gateway.settings import Settings
 from gateway.sockets import open_sockets
+from gateway.stacked import Stacked
 
 
-class Gateway:
+class Gateway(Stacked):
     """One gateway process: `async with Gateway(settings, clock):` serves until the block ends.
 
     `drops_keys`: records whose encryption key is missing are given up, else they refuse the start.
@@ -38,26 +37,10 @@ class Gateway:
     access_log: AccessLog | None
 
     def __init__(self, settings: Settings, clock: Clock, *, drops_keys: bool = False) -> None:
+        super().__init__()
         self._settings = settings
         self._clock = clock
         self._drops_keys = drops_keys
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self._open()
-        except BaseException:
-            await self._stack.aclose()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
 
     async def _open(self) -> None:
         """Open the parts; they are closed in the opposite order."""

@@ -5,10 +5,7 @@ the file says meanwhile.
 """
 
 import pickle
-from contextlib import AsyncExitStack
 from dataclasses import replace
-from types import TracebackType
-from typing import Self
 
 from gateway import __version__
 from gateway.admin.listener import AdminListener
@@ -24,6 +21,7 @@ from gateway.sessions.opening import open_sessions
 from gateway.sessions.sealing import check_sealing_keys
 from gateway.settings import Settings
 from gateway.sockets import open_sockets
+from gateway.stacked import Stacked
 from gateway.supervisor.process import Job, worker_command
 from gateway.supervisor.quota import read_usable_cores
 from gateway.supervisor.slot import Names, Slot
@@ -33,7 +31,7 @@ KILL_AFTER_S = END_S + 5.0
 """What a worker gets beyond `shutdown` to cut what is left and to close its store."""
 
 
-class Parent:
+class Parent(Stacked):
     """A gateway of several processes: `async with Parent(settings, clock):` serves until it ends.
 
     `drops_keys`: records whose encryption key is missing are given up, else they refuse the start.
@@ -44,31 +42,15 @@ class Parent:
     admin: AdminListener
 
     def __init__(self, settings: Settings, clock: Clock, *, drops_keys: bool = False) -> None:
+        super().__init__()
         self._settings = settings
         self._clock = clock
         self._drops_keys = drops_keys
-        self._stack = AsyncExitStack()
         self._workers: Workers | None = None
         self._counts = Counts()
         self._ledger = Ledger(__version__, self._counts)
         self.address = settings.server.listen
         """Where the public listener stands; inside the block with its real port."""
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self._open()
-        except BaseException:
-            await self._stack.aclose()
-            raise
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._stack.aclose()
 
     async def replace_workers(self) -> None:
         """Replace the workers one by one, with the settings as they were; no request is lost."""
