@@ -140,8 +140,14 @@ def _dialogue(case: Case, answers: list[Message]) -> list[str]:
     lines: list[str] = []
     for answer in answers:
         lines += [answer.line.partition(" ")[2], *_fields(answer), *_framing(case, answer), ""]
-        lines += [repr(line)[2:-1] for line in answer.body.splitlines(keepends=True)]
+        lines += [repr(line)[2:-1] for line in _body(answer).splitlines(keepends=True)]
     return lines
+
+
+def _body(answer: Message) -> bytes:
+    """The body, without the second in which a service has zipped it (RFC 1952 2.3.1)."""
+    body = answer.body
+    return body[:4] + bytes(4) + body[8:] if body.startswith(b"\x1f\x8b") else body
 
 
 def _fields(answer: Message) -> list[str]:

@@ -39,6 +39,8 @@ async def until_refused(port: int) -> None:
                 client = await connect(port)
             except ConnectionRefusedError:
                 return
+            except ConnectionError:
+                continue  # it was still in the queue when the listener went
             await client.close()
 
 
