@@ -85,7 +85,7 @@ class Access:
         session = None
         if token is not None and (session := self._sessions.recall(token)) is None:
             return None
-        authorize(route, session)
+        authorize(route, session, request)
         return Grant(route, session)
 
     async def _look_up(self, request: Admitted, route: Route) -> Grant:
@@ -98,20 +98,18 @@ class Access:
             session = await self._tickets.redeem(tickets[0], request.target.path)
         elif token is not None:
             session = await self._sessions.authenticate(token)
-        authorize(route, session)
+        authorize(route, session, request)
         return Grant(route, session)
 
 
-def authorize(route: Route, session: Session | None) -> None:
-    """Say whether this route lets this session in; pure.
+def authorize(route: Route, session: Session | None, request: Admitted | None = None) -> None:
+    """Say whether this route lets this session in; pure. `request` only helps to say why not.
 
     Raises: GatewayError session_missing, route_forbidden.
     """
     if session is None:
         if route.session == "required":
-            raise GatewayError(
-                "session_missing", "log in, and send the token as `Authorization: Bearer <token>`"
-            )
+            raise GatewayError("session_missing", _what_to_send(route, request))
         return
     if session.is_anonymous and route.session == "required" and not route.anonymous:
         raise GatewayError("route_forbidden", "guests may not enter here: log in as a user")
@@ -119,3 +117,9 @@ def authorize(route: Route, session: Session | None) -> None:
         raise GatewayError("route_forbidden", "sessions of this app may not enter here")
     if route.platforms is not None and session.platform not in route.platforms:
         raise GatewayError("route_forbidden", "sessions of this platform may not enter here")
+
+
+def _what_to_send(route: Route, request: Admitted | None) -> str:
+    if request is not None and request.target.tickets and not route.ticket:
+        return "no ticket is taken here (`ticket: true` on the route): send a token in a header"
+    return "log in, and send the token as `Authorization: Bearer <token>`"

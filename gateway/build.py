@@ -4,6 +4,7 @@ It opens nothing; `app` does, in order.
 """
 
 import secrets
+import time
 from collections.abc import Callable
 
 from aiohttp import web
@@ -19,7 +20,7 @@ from gateway.endpoints.apps import Apps
 from gateway.endpoints.call import Handler
 from gateway.endpoints.session import Logout, Renew, Show, ShowSession
 from gateway.endpoints.table import Endpoint, Endpoints
-from gateway.endpoints.tickets import MakeTicket
+from gateway.endpoints.tickets import TICKETS_PER_MINUTE, MakeTicket
 from gateway.errors import Answer
 from gateway.limits import ProtocolLimits
 from gateway.metrics.counts import Counts
@@ -31,6 +32,7 @@ from gateway.routing import Route, Router
 from gateway.sessions.counted import CountedStore
 from gateway.sessions.keyring import KeyRing
 from gateway.sessions.memory import CachePolicy
+from gateway.sessions.minute_limit import MinuteLimit
 from gateway.sessions.service import SessionPolicy, SessionService
 from gateway.sessions.storage import TokenStorage
 from gateway.sessions.store import SessionStore
@@ -163,7 +165,9 @@ def build_endpoints(
         below = own.session.rstrip("/")
         renew = Renew(sessions, show)
         table.append(Endpoint("session_renew", f"{below}/renew", ("POST",), renew))
-        tickets = MakeTicket(build_tickets(sessions, store, clock), settings.server.limits.target)
+        limit = MinuteLimit(TICKETS_PER_MINUTE, "too many tickets are asked for", time.monotonic)
+        target_bytes = settings.server.limits.target
+        tickets = MakeTicket(build_tickets(sessions, store, clock), target_bytes, limit)
         table.append(Endpoint("session_ticket", f"{below}/ticket", ("POST",), tickets))
 
     def read(request: web.BaseRequest) -> str | None:

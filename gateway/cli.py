@@ -12,9 +12,10 @@ import click
 
 from gateway import __version__
 from gateway.commands import CONFIG, load_or_end, run_or_end
+from gateway.errors import GatewayError
 from gateway.keygen import KINDS, Kind, new_key, snippet
 from gateway.session_commands import sessions
-from gateway.settings import Listen
+from gateway.settings import Listen, Settings
 from gateway.settings.addresses import MAX_PORT
 from gateway.supervisor.telling import addresses_of
 
@@ -96,13 +97,18 @@ def dev(config: Path, *, drops_keys: bool) -> None:
 @main.command()
 @CONFIG
 def check(config: Path) -> None:
-    """Check the settings as start-up would; list every problem."""
-    loaded = load_or_end(config)
-    settings = loaded.settings
+    """Check the settings as start-up would; list every problem.
+
+    Also that the session store needs no encryption key that is missing. No address, platform or
+    upstream is tried, and nothing is written.
+    """
+    settings = load_or_end(config).settings
+    checked = run_or_end(_check_store(settings), config=config)
     click.echo(
         f"{config}: good: {len(settings.apps)} apps, {len(settings.upstreams)} upstreams,"
         f" {len(settings.routes)} routes"
     )
+    click.echo(f"{checked}; not tried: addresses, platforms, upstreams")
 
 
 @main.command()
@@ -170,6 +176,24 @@ def keygen(kind: Kind | None) -> None:
 
 
 main.add_command(sessions)
+
+
+async def _check_store(settings: Settings) -> str:
+    """Say whether sealed records were checked. Raises: SettingsError, a needed key is missing."""
+    from gateway.build import build_keyring, build_store
+    from gateway.clock import now
+    from gateway.sessions.sealing import require_sealing_keys
+
+    store = build_store(settings, now)
+    try:
+        if not await store.open_as_is():
+            return "encryption keys: there is no session store yet"
+        await require_sealing_keys(store, build_keyring(settings).key_ids)
+    except GatewayError as error:
+        return f"encryption keys: not checked against the session store: {error}"
+    finally:
+        await store.close()
+    return "encryption keys: the session store needs no other"
 
 
 # -- shared by the commands -------------------------------------------------------------------

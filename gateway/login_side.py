@@ -35,8 +35,17 @@ async def open_login(
     limits = build_limits(settings, clock)
     attempts = LoginAttempts(store, sessions, build_keyring(settings), clock, secrets.token_bytes)
     show = ShowSession(clock, exposes_openid=settings.session.expose_openid)
+    login = Login(
+        Apps(build_apps(settings)),
+        exchange,
+        limits,
+        attempts,
+        show.issued,
+        counts,
+        takes_mock=settings.environment == "development",
+    )
     try:
-        yield Login(Apps(build_apps(settings)), exchange, limits, attempts, show.issued, counts)
+        yield login
     finally:
         await attempts.close()
         await limits.close()

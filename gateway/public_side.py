@@ -31,6 +31,7 @@ from gateway.metrics.upstreams import read_upstreams
 from gateway.metrics.usage import read_usage
 from gateway.platforms.api import open_api_caller
 from gateway.platforms.registry import build_exchanges
+from gateway.proxy.departures import Departures
 from gateway.proxy.exchange import Proxy
 from gateway.proxy.live import LiveSessions
 from gateway.proxy.opening import open_upstreams
@@ -79,6 +80,9 @@ async def open_public_side(
         sessions.on_renewed(live.renewed)
         sessions.on_found(live.found)
         sessions.watch(live.keys)
+        departures = Departures(live, lambda: sessions.is_out_of_grace)
+        stack.push_async_callback(departures.close)
+        sessions.on_out_of_grace(departures.begin)
         proxy = Proxy(upstreams, build_proxy_limits(settings), live, cookie_name(settings))
         stack.callback(proxy.close)
         trust = build_trust(settings)

@@ -7,6 +7,7 @@ may do all of it. What a subject or a block is, the admin API's code decides.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TypedDict, TypeVar, Unpack
 
@@ -50,6 +51,32 @@ class _Whom:
         return {"platform": self.platform, app: self.app, "openid": self.openid}
 
 
+class _Words(click.Command):
+    """Takes any word for an argument that is not exactly one of its options.
+
+    Ids and openids may begin with `-`, which click would read as options.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the options first, and `--` between them and the arguments."""
+        takes_value = {
+            name: not each.is_flag
+            for each in self.get_params(ctx)
+            if isinstance(each, click.Option)
+            for name in each.opts
+        }
+        options, words, left = list[str](), list[str](), iter(args)
+        for word in left:
+            if word == "--":
+                words += left
+            elif word.partition("=")[0] not in takes_value:
+                words.append(word)
+            else:
+                options.append(word)
+                options += islice(left, "=" not in word and takes_value[word])
+        return super().parse_args(ctx, [*options, "--", *words])
+
+
 _APP_ID = click.option(
     "--app-id", "is_app_id", is_flag=True, help="APP is the platform's app id: ask no settings."
 )
@@ -74,7 +101,7 @@ def sessions() -> None:
 @sessions.command("list")
 @CONFIG
 @click.option("--platform")
-@click.option("--app", help="The app's name in the settings when they logged in.")
+@click.option("--app", help="The app's name when they logged in, or its platform's id.")
 @click.option("--openid", help="A user's, not a guest's.")
 @click.option("--limit", type=click.IntRange(1), default=_LISTED, show_default=True)
 def list_sessions(
@@ -82,11 +109,13 @@ def list_sessions(
 ) -> None:
     """List sessions that live: id, subject, app, login, expiry, last use."""
 
-    async def find(service: SessionService, _: Settings) -> None:
+    async def find(service: SessionService, settings: Settings) -> None:
+        _warn_of_no_app(settings, app, platform)
+        name = _name_of(settings, app, platform)
         left, after = limit, None
         while left:
             page = await service.find(
-                platform=platform, app=app, openid=openid, limit=left, after=after
+                platform=platform, app=name, openid=openid, limit=left, after=after
             )
             for session in page.sessions:
                 click.echo(_line(session))
@@ -98,7 +127,7 @@ def list_sessions(
     _run_on_sessions(config, find)
 
 
-@sessions.command()
+@sessions.command(cls=_Words)
 @CONFIG
 @click.argument("whom", nargs=-1, required=True, metavar="ID | PLATFORM APP OPENID")
 @_APP_ID
@@ -120,7 +149,7 @@ def revoke(config: Path, whom: tuple[str, ...], *, is_app_id: bool) -> None:
         raise click.UsageError("name a session by its id, or a subject by PLATFORM APP OPENID")
 
 
-@sessions.command()
+@sessions.command(cls=_Words)
 @CONFIG
 @_of_subject
 @click.option(
@@ -140,10 +169,14 @@ def block(config: Path, until: str | None, reason: str | None, **whom: Unpack[_N
     async def act(service: SessionService, subject: Subject) -> int:
         return await service.blocks.block(subject, kept_out)
 
-    _run_on_subject(config, _Whom(**whom), act, _tell_ended)
+    def tell(ended: int) -> str:
+        until = "for good" if kept_out.until is None else f"until {_moment(kept_out.until)}"
+        return f"blocked {until}, {_tell_ended(ended)}"
+
+    _run_on_subject(config, _Whom(**whom), act, tell)
 
 
-@sessions.command()
+@sessions.command(cls=_Words)
 @CONFIG
 @_of_subject
 def unblock(config: Path, **whom: Unpack[_Named]) -> None:
@@ -195,11 +228,33 @@ def _run_on_subject(config: Path, whom: _Whom, act: _Act, tell: Callable[[int], 
     _run_on_sessions(config, run)
 
 
+def _warn_of_no_app(settings: Settings, app: str | None, platform: str | None) -> None:
+    """Say that an app is not configured: no mistake, for its sessions may be left."""
+    from gateway.build import build_apps
+    from gateway.endpoints.apps import Apps
+
+    if app is not None and not Apps(build_apps(settings)).fitting(app, platform):
+        click.echo("warning: no configured app has this name and platform", err=True)
+
+
+def _name_of(settings: Settings, app: str | None, platform: str | None) -> str | None:
+    """Turn a platform's app id into our name, as the admin API does."""
+    from gateway.admin.subjects import name_of_app
+    from gateway.build import build_apps
+    from gateway.endpoints.apps import Apps
+
+    return None if app is None else name_of_app(Apps(build_apps(settings)), app, platform)
+
+
 def _tell_ended(count: int) -> str:
     return f"ended {count} session{'s' * (count != 1)}"
 
 
 def _line(session: Session) -> str:
     moments = (session.created_at, session.expires_at, session.last_used_at)
-    times = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" for at in moments)
+    times = map(_moment, moments)
     return "  ".join((session.key, str(session.subject), session.app, *times))
+
+
+def _moment(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"

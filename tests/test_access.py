@@ -300,6 +300,21 @@ async def test_a_ticket(
     assert bool(sessions.redeemed) == (not is_refused_unseen and not carries_token(lines)), why
 
 
+@pytest.mark.parametrize(
+    ("rule", "query", "said"),
+    [
+        (route(), "gw_ticket=user", "no ticket is taken here"),
+        (route(), "a=b", "log in"),
+        (TAKING, "gw_ticket=", "log in"),
+    ],
+)
+async def test_a_ticket_where_none_is_taken_is_told(rule: Route, query: str, said: str) -> None:
+    """Its holder would look for a fault in the ticket; the code stays the same."""
+    access = access_to(Sessions(), rule)
+    with pytest.raises(GatewayError, match=f"session_missing: {said}"):
+        await access.decide(admitted(raw(f"GET /x/1?{query}")))
+
+
 def carries_token(lines: list[str]) -> bool:
     """Whether these lines carry a token of ours."""
     return any("gw1." in line for line in lines)

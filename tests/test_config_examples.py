@@ -57,6 +57,7 @@ def test_the_development_file_needs_nobody_s_secret(tmp_path: Path) -> None:
     assert {app.api_base for app in loaded.settings.apps.values()} == {"http://127.0.0.1:8090"}
     assert {app.platform for app in loaded.settings.apps.values()} == set(PLATFORMS)
     assert {route.session for route in loaded.settings.routes} == {"required", "optional", "none"}
+    assert [route.path for route in loaded.settings.routes if route.ticket] == ["/live/"]
 
 
 def test_production_examples_are_for_production(tmp_path: Path) -> None:

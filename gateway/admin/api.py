@@ -18,6 +18,7 @@ from gateway.admin.tokens import AdminTokens
 from gateway.answers import Written, write_answer
 from gateway.errors import GatewayError, render
 from gateway.metrics.source import MetricsSource
+from gateway.sessions.token import is_session_key
 
 logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 16 * 1024
@@ -145,7 +146,7 @@ class AdminApi:
                 raise
             finally:
                 if not (is_quiet and record.outcome == "200"):
-                    record.write(request.method, request.rel_url.raw_path)
+                    record.write(request.method, _shown_path(request))
 
         return handle
 
@@ -191,3 +192,11 @@ async def _finish(request: web.Request, response: web.StreamResponse) -> None:  
     """Who is logged in is nobody's to keep, and our version nobody's to know (attacks.md L5)."""
     response.headers["Cache-Control"] = "no-store"
     response.headers.popall("Server", None)
+
+
+def _shown_path(request: web.Request) -> str:
+    """The call as the log names it; an id that is none may be a token, which no log may hold."""
+    resource = request.match_info.route.resource
+    path = "-" if resource is None else resource.canonical
+    session_key = request.match_info.get("id", "")
+    return path.replace("{id}", session_key) if is_session_key(session_key) else path

@@ -14,6 +14,7 @@ from gateway.admin.subjects import (
     BLOCK_FIELDS,
     SUBJECT_FIELDS,
     check_names,
+    name_of_app,
     read_block,
     read_object,
     read_subjects,
@@ -24,6 +25,7 @@ from gateway.errors import GatewayError
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.service import SessionService
 from gateway.sessions.store import REVOKED
+from gateway.sessions.token import is_session_key
 
 T = TypeVar("T")
 DEFAULT_PAGE = 100
@@ -53,7 +55,7 @@ class SessionCalls:
         platform, app = read_text(query, "platform"), read_text(query, "app")
         page = await self._sessions.find(
             platform=platform,
-            app=None if app is None else self._name_of(app, platform),
+            app=None if app is None else name_of_app(self._apps, app, platform),
             openid=read_text(query, "openid"),
             limit=_limit(query),
             after=read_text(query, "after"),
@@ -61,15 +63,11 @@ class SessionCalls:
         found = [describe(session) for session in page.sessions]
         return web.json_response({"sessions": found, "after": page.after})
 
-    def _name_of(self, app: str, platform: str | None) -> str:
-        """Turn a platform's app id into our name; a name that is no longer ours may be sought."""
-        if not self._apps.fitting(app, platform):
-            return app
-        return self._apps.resolve(app, platform).name
-
     async def end(self, request: web.Request) -> web.StreamResponse:
         """`DELETE sessions/{id}`: end a session and what it was renewed from or to."""
         key = request.match_info["id"]
+        if not is_session_key(key):  # a token, say: it reaches neither the store nor a log
+            raise GatewayError("route_not_found", "no session lives under this id")
         subject = await self._subject_of(key)
         if subject is not None:
             request[RECORD].tell_subjects([subject])
@@ -91,6 +89,7 @@ class SessionCalls:
     async def end_subject(self, request: web.Request) -> web.StreamResponse:
         """`POST subjects/revoke`: end all sessions of a subject."""
         fields = read_object(await self._read_body(request))
+        check_names(list(fields), SUBJECT_FIELDS)
         subjects = self._subjects(request, fields)
         return await self._end_each(request, subjects, self._sessions.end_subject)
 

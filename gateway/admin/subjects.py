@@ -26,12 +26,20 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d
 def read_object(body: bytes) -> Mapping[str, object]:
     """Read a body as a JSON object. Raises: GatewayError bad_request."""
     try:
-        read = json.loads(body)
+        read = json.loads(body, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise GatewayError("bad_request", "send a JSON object") from None
     if not isinstance(read, dict):
         raise GatewayError("bad_request", "send a JSON object")
     return read
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a name said twice: readers differ in which one counts (RFC 8259 4)."""
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a name said twice")
+    return fields
 
 
 def check_names(names: list[str], known: frozenset[str]) -> None:
@@ -60,6 +68,14 @@ def read_subjects(fields: Mapping[str, object], apps: Apps) -> tuple[Subject, ..
         Subject(platform, app_id, "user", openid),
         Subject(platform, app_id, "anonymous", openid),
     )
+
+
+def name_of_app(apps: Apps, app: str, platform: str | None) -> str:
+    """Turn a platform's app id into our name; a name that is no longer ours may be sought.
+
+    Raises: GatewayError bad_request when several fit.
+    """
+    return apps.resolve(app, platform).name if apps.fitting(app, platform) else app
 
 
 def read_block(fields: Mapping[str, object]) -> Block:

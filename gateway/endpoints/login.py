@@ -16,7 +16,13 @@ from gateway.endpoints.login_fields import LoginFields, read_key, read_login
 from gateway.errors import GatewayError
 from gateway.metrics.catalogue import LOGINS
 from gateway.metrics.counts import Counts
-from gateway.platforms.base import Exchange, LoginCodes, PlatformApp, PlatformIdentity
+from gateway.platforms.base import (
+    GUEST_PLATFORMS,
+    Exchange,
+    LoginCodes,
+    PlatformApp,
+    PlatformIdentity,
+)
 from gateway.sessions.attempt_records import Attempt, attempt_of
 from gateway.sessions.attempts import LoginAttempts
 from gateway.sessions.model import Session, Subject
@@ -29,7 +35,10 @@ MOCK_CODE = "the code is a mock one"
 
 
 class Login:
-    """Exchanges a code at the platform and mints a session."""
+    """Exchanges a code at the platform and mints a session.
+
+    `takes_mock`: the devtools' code may go out; in development only.
+    """
 
     def __init__(
         self,
@@ -39,6 +48,8 @@ class Login:
         attempts: LoginAttempts,
         show: Callable[[Issued], dict[str, object]],
         counts: Counts,
+        *,
+        takes_mock: bool,
     ) -> None:
         self._apps = apps
         self._exchange = exchange
@@ -46,6 +57,7 @@ class Login:
         self._attempts = attempts
         self._show = show
         self._counts = counts
+        self._takes_mock = takes_mock
 
     async def __call__(self, call: Call) -> tuple[web.Response, Session]:
         """Log in, and count how it ended. Raises: GatewayError (section 4, "Login rules")."""
@@ -57,6 +69,9 @@ class Login:
         except GatewayError as error:
             outcome = error.code
             raise
+        except Exception:
+            outcome = "internal_error"
+            raise
         finally:  # the visit names an app only once it is known to be ours
             visit = call.visit
             self._counts.count(LOGINS, visit.platform or "", visit.app or "", outcome)
@@ -66,9 +81,11 @@ class Login:
         fields = read_login(call)
         app = self._apps.resolve(fields.app, fields.platform)
         call.visit.platform, call.visit.app = app.platform, app.name
-        attempt = _attempt(app, fields, read_key(call))
+        codes = _codes(app, fields)
+        if not self._takes_mock and MOCK_CODE in (codes.code, codes.anonymous_code):
+            raise GatewayError("code_invalid", "the devtools' mock code is for development")
+        attempt = _attempt(app, codes, read_key(call))
         await self._limits.count_app(app.name)
-        codes = LoginCodes(fields.code, fields.anonymous_code)
 
         async def exchange() -> NewLogin:
             return _new_login(app, await self._ask_platform(app, codes))
@@ -86,20 +103,21 @@ class Login:
             raise
 
 
-def _attempt(app: PlatformApp, fields: LoginFields, key: str | None) -> Attempt | None:
-    """Name the attempt; None for the devtools' code, which is not good once only.
-
-    Raises: GatewayError bad_request, where there is no code.
-    """
-    if fields.code is not None:
-        kind, code = "code", fields.code
-    elif fields.anonymous_code is not None:
-        kind, code = "anonymous_code", fields.anonymous_code
-    else:
+def _codes(app: PlatformApp, fields: LoginFields) -> LoginCodes:
+    """Choose what goes out. Raises: GatewayError bad_request, where there is no code."""
+    guest = fields.anonymous_code if app.platform in GUEST_PLATFORMS else None
+    if fields.code is None and guest is None:
         raise GatewayError("bad_request", "send the platform's login code in `code`")
-    if code == MOCK_CODE:
+    return LoginCodes(fields.code, guest)
+
+
+def _attempt(app: PlatformApp, codes: LoginCodes, key: str | None) -> Attempt | None:
+    """Name the attempt by every code that is good once only; None where none is (devtools)."""
+    both = (("code", codes.code), ("anonymous_code", codes.anonymous_code))
+    once = [(kind, code) for kind, code in both if code is not None and code != MOCK_CODE]
+    if not once:
         return None
-    return attempt_of(app.platform, app.app_id, kind, code, key, app.timeout_s)
+    return attempt_of(app.platform, app.app_id, once, key, app.timeout_s)
 
 
 def _new_login(app: PlatformApp, identity: PlatformIdentity) -> NewLogin:

@@ -10,22 +10,31 @@ from aiohttp import web
 from gateway.endpoints.call import Call
 from gateway.endpoints.session import required_session
 from gateway.errors import GatewayError
+from gateway.sessions.minute_limit import MinuteLimit
 from gateway.sessions.model import Session
 from gateway.sessions.tickets import TICKET_S, Tickets
 from gateway.target import parse
+
+TICKETS_PER_MINUTE = 60
+"""Of one login and process: more than any page opens, and each is written to the store."""
 
 
 class MakeTicket:
     """Answers with a ticket of the caller's session; `target_bytes` bounds its path."""
 
-    def __init__(self, tickets: Tickets, target_bytes: int) -> None:
+    def __init__(self, tickets: Tickets, target_bytes: int, limit: MinuteLimit) -> None:
         self._tickets = tickets
         self._target_bytes = target_bytes
+        self._limit = limit
 
     async def __call__(self, call: Call) -> tuple[web.Response, Session]:
-        """Make a ticket. Raises: GatewayError bad_request, target_refused, target_too_long."""
+        """Make a ticket.
+
+        Raises: GatewayError bad_request, target_refused, target_too_long, rate_limited.
+        """
         session = await required_session(call)
         path = _read_path(call.fields, self._target_bytes)
+        self._limit.take(session.origin)
         ticket = await self._tickets.issue(session, path)
         return web.json_response({"ticket": ticket, "expires_in": TICKET_S}), session
 

@@ -27,6 +27,10 @@ class PlatformApp:
     keeps_unionid: bool = True
 
 
+GUEST_PLATFORMS = frozenset({"douyin"})
+"""Those that an `anonymous_code` is sent to."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoginCodes:
     """What the client got from its platform; Douyin may send both, the others only `code`."""

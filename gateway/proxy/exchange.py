@@ -22,7 +22,7 @@ from gateway.proxy.framing import LAST_CHUNK, AnswerHead, as_chunk
 from gateway.proxy.handshake import check_handshake
 from gateway.proxy.head import build_answer, build_interim, build_request
 from gateway.proxy.leg import Launched, Leg
-from gateway.proxy.live import SESSION_ENDED, LiveSessions
+from gateway.proxy.live import DRAINING, LiveSessions
 from gateway.proxy.pool import Pool
 from gateway.proxy.relay import Patience, is_event_stream, relay
 from gateway.proxy.tunnel import Tunnel, TunnelLimits
@@ -240,7 +240,7 @@ class Proxy:
         """Cut an event stream off when its session ends; when draining it may go on to its end."""
 
         def end(reason: str) -> None:
-            if reason == SESSION_ENDED:
+            if reason != DRAINING:
                 leg.visit.error = reason
                 cut_off(leg.request)
 

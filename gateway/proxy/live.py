@@ -14,10 +14,12 @@ from gateway.sessions.families import Families
 from gateway.sessions.model import Session
 
 End = Callable[[str], None]
-"""Told `SESSION_ENDED` or `DRAINING`, perhaps one after the other; it never waits, never raises."""
+"""Told one of the reasons below, perhaps several in turn; it never waits, never raises."""
 
 SESSION_ENDED = "session_ended"
 DRAINING = "draining"
+STORE_UNAVAILABLE = "store_unavailable"
+"""Nobody could say for longer than `grace` whether the session has ended."""
 
 REMEMBERED = 10_000
 """Ended sessions whose keys are kept, the newest, for what joins just after its session ended."""
@@ -69,7 +71,11 @@ class LiveSessions:
         self._ended[session_key] = None
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
-        _end_all(self._members.pop(session_key, ()))
+        _end_all(self._members.pop(session_key, ()), SESSION_ENDED)
+
+    def let_go(self, session_key: str) -> None:
+        """End all that lives of a session that may have ended unheard; it may be joined again."""
+        _end_all(self._members.pop(session_key, ()), STORE_UNAVAILABLE)
 
     def renewed(self, session_key: str, successor: str) -> None:
         """Move all that lives of a session to its successor, and what joins it from now on."""
@@ -82,7 +88,7 @@ class LiveSessions:
             member.key = latest
             member.expiry.stop()  # the successor's is not known yet
         if latest in self._ended:
-            _end_all(moving)
+            _end_all(moving, SESSION_ENDED)
             return
         self._members.setdefault(latest, set()).update(moving)
         self._on_join(latest)
@@ -127,9 +133,9 @@ class LiveSessions:
                 del self._members[member.key]
 
 
-def _end_all(members: "Iterable[_Member]") -> None:
+def _end_all(members: "Iterable[_Member]", reason: str) -> None:
     for member in list(members):
-        member.end(SESSION_ENDED)
+        member.end(reason)
 
 
 class _Member:

@@ -15,13 +15,20 @@ from aiohttp.http import WebSocketReader
 
 from gateway.answers import write
 from gateway.proxy.connection import UpstreamConnection
-from gateway.proxy.live import DRAINING, SESSION_ENDED
+from gateway.proxy.live import DRAINING, SESSION_ENDED, STORE_UNAVAILABLE
 from gateway.proxy.side import ClientSide, Side
 
 CLOSES: Mapping[str, tuple[int, str]] = MappingProxyType(
-    {DRAINING: (1001, "going away"), SESSION_ENDED: (4401, "session ended")}
+    {
+        DRAINING: (1001, "going away"),
+        STORE_UNAVAILABLE: (1013, "try again later"),
+        SESSION_ENDED: (4401, "session ended"),
+    }
 )
-"""Code and reason of the Close (RFC 6455 7.4; 4000 to 4999 are private use; design section 8)."""
+"""Code and reason of the Close (RFC 6455 7.4; design section 8).
+
+1013 is in IANA's registry (RFC 6455 11.7); 4000 to 4999 are private use (7.4.2).
+"""
 
 LAST_WORDS_S = 2.0
 """How long a service may take to take what its client sent before it left."""

@@ -9,10 +9,11 @@ is there only sealed, its token never.
 
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.errors import OUTCOMES, GatewayError
-from gateway.sessions.token import session_key_of
+from gateway.sessions.token import MAX_AHEAD_S, session_key_of
 
 KEPT_S = 120.0
 """How long a code counts as used here, and its answer is given again to who has the key."""
@@ -27,14 +28,20 @@ _USED_UP = frozenset({"code_invalid", "platform_timeout", "platform_error", "int
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One login with one code. `name` is the code's, `key_hash` the `Idempotency-Key`'s, if any.
+    """One login. `names` are its codes', `key_hash` is the `Idempotency-Key`'s, if any.
 
-    `timeout_s` bounds the exchange at the platform.
+    All its codes go out in one exchange; the first one's name stands for the login. `timeout_s`
+    bounds the exchange at the platform.
     """
 
-    name: str
+    names: tuple[str, ...]
     key_hash: str | None
     timeout_s: float
+
+    @property
+    def name(self) -> str:
+        """The first code's."""
+        return self.names[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +62,17 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The exchange ended so. After `until` there is no more to say than that the code is used."""
+    """The exchange ended so. After `until` there is no more to say than that the code is used.
+
+    `is_free`: or that it may be exchanged, since it was left unused.
+    """
 
     code: str
     until: float
     detail: str = ""
     platform_code: int | str | None = None
     retry_after_s: int | None = None
+    is_free: bool = False
 
     def error(self) -> GatewayError:
         """Build the refusal anew, for one more client."""
@@ -77,12 +88,18 @@ Record = Running | Done | Failed
 
 
 def attempt_of(
-    platform: str, app_id: str, kind: str, code: str, key: str | None, timeout_s: float
+    platform: str,
+    app_id: str,
+    codes: Sequence[tuple[str, str]],
+    key: str | None,
+    timeout_s: float,
 ) -> Attempt:
-    """Name an attempt; `kind` is the field that the code came in, `key` the `Idempotency-Key`."""
-    name = _hash("login-attempt.v1", platform, app_id, kind, code)
-    key_hash = None if key is None else _hash("login-key.v1", name, key)
-    return Attempt(name, key_hash, timeout_s)
+    """Name an attempt; `codes` are pairs of a field and the code in it, `key` the
+    `Idempotency-Key`. At least one code; all logins name their fields in the same order, so that
+    none wait for each other."""
+    names = tuple(_hash("login-attempt.v1", platform, app_id, *code) for code in codes)
+    key_hash = None if key is None else _hash("login-key.v1", names[0], key)
+    return Attempt(names, key_hash, timeout_s)
 
 
 def _hash(*parts: str) -> str:
@@ -102,14 +119,36 @@ def settle(error: GatewayError, now: float, *, is_exchanged: bool) -> tuple[Fail
     this refusal itself is soon over.
     """
     is_used_up = error.code in _USED_UP
-    failed = Failed(
+    is_free = not is_used_up and not is_exchanged
+    failed = _failed(error, now + (KEPT_S if is_used_up else SHORT_S), is_free=is_free)
+    return failed, failed.until + MAX_AHEAD_S if is_free else now + KEPT_S
+
+
+def release(error: GatewayError, now: float) -> tuple[Failed, float]:
+    """Write down why a code was not sent, whatever the reason; else as `settle`."""
+    failed = _failed(error, now + SHORT_S, is_free=True)
+    return failed, failed.until + MAX_AHEAD_S
+
+
+def _failed(error: GatewayError, until: float, *, is_free: bool) -> Failed:
+    return Failed(
         code=error.code,
-        until=now + (KEPT_S if is_used_up else SHORT_S),
+        until=until,
         detail=error.detail[:MAX_DETAIL_CHARACTERS],
         platform_code=error.platform_code,
         retry_after_s=error.retry_after_s,
+        is_free=is_free,
     )
-    return failed, now + (KEPT_S if is_used_up or is_exchanged else SHORT_S)
+
+
+def is_over(value: bytes, now: float) -> bool:
+    """Whether a note says no more than that its code may be exchanged.
+
+    It stands `MAX_AHEAD_S` longer than it says something, so that those who waited can still read
+    it where their clock is ahead. Raises: GatewayError store_unavailable.
+    """
+    record = load(value)
+    return isinstance(record, Failed) and record.is_free and now >= record.until
 
 
 # -- notes ----------------------------------------------------------------------------------------
@@ -123,9 +162,10 @@ def dump(record: Record) -> bytes:
         case Done(key_hash, sealed_id):
             sealed = None if sealed_id is None else b64encode(sealed_id).decode("ascii")
             fields = {"state": "done", "key": key_hash, "sealed": sealed}
-        case Failed(code, until, detail, platform_code, retry_after_s):
+        case Failed(code, until, detail, platform_code, retry_after_s, is_free):
             fields = {"state": "failed", "code": code, "until": until, "detail": detail}
             fields |= {"platform_code": platform_code, "retry_after_s": retry_after_s}
+            fields["free"] = is_free
     return json.dumps(fields).encode("ascii")
 
 
@@ -152,8 +192,9 @@ def _read(fields: object) -> Record:
             "detail": str() as detail,
             "platform_code": int() | str() | None as platform_code,
             "retry_after_s": int() | None as retry_after_s,
+            "free": bool() as is_free,
         } if code in OUTCOMES:
-            return Failed(code, until, detail, platform_code, retry_after_s)
+            return Failed(code, until, detail, platform_code, retry_after_s, is_free)
     raise _unreadable()
 
 

@@ -6,6 +6,7 @@ requests or which kind of store there is. Design section 4, "Login rules".
 In one process a code has one task, which outlives the client that began it. Between processes it
 has one note in the store: who puts it there exchanges the code, the others read it until it says
 how that ended. The note outlives its owner, so a code is never sent twice, even after a crash.
+Of a login with two codes both are noted, and nothing is sent before both are ours.
 """
 
 import asyncio
@@ -25,13 +26,16 @@ from gateway.sessions.attempt_records import (
     Record,
     Running,
     dump,
+    is_over,
     load,
+    release,
     settle,
     used,
 )
 from gateway.sessions.keyring import KeyRing, SealedError
 from gateway.sessions.service import Issued, NewLogin, SessionService
 from gateway.sessions.store import STORE_TIMEOUT_S
+from gateway.sessions.token import MAX_AHEAD_S
 
 MAX_WAITING = 1000
 """Logins of a process that wait for another with their code; more are refused at once."""
@@ -44,6 +48,8 @@ _JITTER_STEPS = 1000
 
 Exchange = Callable[[], Awaitable[NewLogin]]
 """Asks the platform who this is. Raises: GatewayError."""
+
+_Held = dict[str, bytes]  # our notes of the codes that are ours, by name
 
 
 class Notes(Protocol):
@@ -155,54 +161,97 @@ class LoginAttempts:
 
     async def _fly(self, flight: _Flight) -> Record:
         try:
-            note, found = await self._claim(flight.attempt)
-            if found is not None:
-                return await self._follow(flight.attempt, found)
-            return await self._lead(flight, note)
+            held, found = await self._claim_all(flight.attempt)
+            return found or await self._lead(flight, held)
         except GatewayError as error:
             return settle(error, self._clock(), is_exchanged=False)[0]
         finally:
             del self._flights[flight.attempt.name]
 
-    async def _claim(self, attempt: Attempt) -> tuple[bytes, Record | None]:
-        """Note that the code is ours; return our note, and what there is instead, if it is not.
+    async def _claim_all(self, attempt: Attempt) -> tuple[_Held, Record | None]:
+        """Note that all codes are ours; return our notes, and how one ended that was another's.
+
+        Then those that are ours already are free again, since they were not sent.
+        """
+        held: _Held = {}
+        for name in attempt.names:
+            try:
+                note, found = await self._claim(name, attempt.timeout_s)
+            except GatewayError:
+                for ours, kept in held.items():
+                    self._remember(ours, kept)
+                raise
+            if found is not None:
+                return held, await self._yield(attempt, name, found, held)
+            held[name] = note
+        return held, None
+
+    async def _yield(self, attempt: Attempt, name: str, found: Record, held: _Held) -> Record:
+        """Wait for the owner of one of our codes, and let those go that are ours."""
+        try:
+            record = await self._follow(name, attempt.timeout_s, found)
+            if not held:
+                return record
+            raise record.error() if isinstance(record, Failed) else used()
+        except GatewayError as error:
+            await self._settle(held, *release(error, self._clock()))
+            raise
+
+    async def _claim(self, name: str, timeout_s: float) -> tuple[bytes, Record | None]:
+        """Note that a code is ours; return our note, and what there is instead, if it is not.
 
         A claim whose answer was lost may be kept all the same: said again, it is known as ours.
         """
-        now = self._clock()
-        ends_at = now + attempt.timeout_s + _KEEPING_S
-        owner = self._unclear.pop(attempt.name, None) or self._new_id(16).hex()
+        ends_at = self._clock() + timeout_s + _KEEPING_S
+        owner = self._unclear.pop(name, None) or self._new_id(16).hex()
         note = dump(Running(owner, ends_at))
         try:
-            found = await self._notes.keep_note(attempt.name, note, ends_at + KEPT_S)
+            found = await self._keep(name, note, ends_at + KEPT_S + MAX_AHEAD_S)
         except GatewayError:
-            self._unclear[attempt.name] = owner
-            if len(self._unclear) > MAX_UNCLEAR:
-                del self._unclear[next(iter(self._unclear))]  # the oldest
+            self._remember(name, note)
             raise
         record = None if found is None else load(found)
         if found is not None and isinstance(record, Running) and record.owner == owner:
             return found, None
         return note, record
 
-    async def _follow(self, attempt: Attempt, record: Record) -> Record:
-        """Wait until the code's owner, in another process, says how it ended, or its time ends."""
+    async def _keep(self, name: str, note: bytes, until: float) -> bytes | None:
+        """Keep a note where none says anything any more; return the one that does."""
+        found = await self._notes.keep_note(name, note, until)
+        if found is None or not is_over(found, self._clock()):
+            return found
+        if await self._notes.replace_note(name, found, note, until):
+            return None
+        return await self._notes.keep_note(name, note, until)  # somebody else was faster
+
+    def _remember(self, name: str, note: bytes) -> None:
+        record = load(note)
+        if isinstance(record, Running):
+            self._unclear[name] = record.owner
+        if len(self._unclear) > MAX_UNCLEAR:
+            del self._unclear[next(iter(self._unclear))]  # the oldest
+
+    async def _follow(self, name: str, timeout_s: float, record: Record) -> Record:
+        """Wait until the code's owner, in another process, says how it ended, or its time ends.
+
+        How long is told by our own time: the owner's clock may differ by `MAX_AHEAD_S`.
+        """
+        if isinstance(record, Failed) and self._clock() >= record.until:
+            raise used()
         loop = asyncio.get_running_loop()
-        ends_s = loop.time() + attempt.timeout_s + _KEEPING_S  # whatever its clock says
+        ends_s = loop.time() + timeout_s + _KEEPING_S
         with self._place():
             while isinstance(record, Running):
-                if self._clock() >= record.until or loop.time() >= ends_s:
+                if self._clock() >= record.until + MAX_AHEAD_S or loop.time() >= ends_s:
                     raise used()
                 await asyncio.sleep(self._pause_s())
-                value = await self._notes.read_note(attempt.name)
+                value = await self._notes.read_note(name)
                 if value is None:
                     raise used()
                 record = load(value)
-        if isinstance(record, Failed) and self._clock() >= record.until:
-            raise used()
         return record
 
-    async def _lead(self, flight: _Flight, note: bytes) -> Record:
+    async def _lead(self, flight: _Flight, held: _Held) -> Record:
         """Exchange the code, keep the session, and say in the note how it ended."""
         is_exchanged = False
         try:
@@ -211,15 +260,15 @@ class LoginAttempts:
             flight.issued = await self._sessions.create(login)
         except GatewayError as error:
             failed, until = settle(error, self._clock(), is_exchanged=is_exchanged)
-            await self._settle(flight.attempt, note, failed, until)
+            await self._settle(held, failed, until)
             return failed
         except Exception:
             fault = GatewayError("internal_error")
             failed, until = settle(fault, self._clock(), is_exchanged=True)
-            await self._settle(flight.attempt, note, failed, until)
+            await self._settle(held, failed, until)
             raise
         done = self._done(flight.attempt, flight.issued)
-        await self._settle(flight.attempt, note, done, self._clock() + KEPT_S)
+        await self._settle(held, done, self._clock() + KEPT_S)
         if flight.is_abandoned and flight.attempt.key_hash is None:
             await self._end(flight.issued)
         return done
@@ -230,11 +279,12 @@ class LoginAttempts:
         sealed = self._keyring.seal(issued.session_id, _seal_context(attempt))
         return Done(attempt.key_hash, sealed)
 
-    async def _settle(self, attempt: Attempt, note: bytes, record: Record, until: float) -> None:
+    async def _settle(self, held: _Held, record: Record, until: float) -> None:
         """Say how it ended. A store that is away now leaves the code used, once our time is over;
         the session is kept already, so its client gets it."""
         with contextlib.suppress(GatewayError):
-            await self._notes.replace_note(attempt.name, note, dump(record), until)
+            for name, note in held.items():
+                await self._notes.replace_note(name, note, dump(record), until)
 
     async def _end(self, issued: Issued) -> None:
         """End a session whose token nobody got and nobody can ask for again.

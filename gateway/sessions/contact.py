@@ -8,6 +8,7 @@ clock that the hot path reads anyway, and a monotonic one, which no operator set
 | tells of endings, last heard within `TRUST_S` | is believed |
 | was not heard for longer, or the subscription was made anew since | is asked of the store |
 | a call of it failed | goes on until `grace` after it was last known to be good |
+| the same, and nothing heard or answered within `grace` | nothing may go on, open or not |
 """
 
 import asyncio
@@ -46,11 +47,21 @@ class Contact:
         self._stretch: Stretch | None = None
         self._deadlines: dict[Stretch, asyncio.TimerHandle] = {}
         self._is_away = False
+        self._contact_at = monotonic()
 
     @property
     def is_following(self) -> bool:
         """Whether endings are being told; they may have been silent for a while."""
         return self._stretch is not None
+
+    @property
+    def is_out_of_grace(self) -> bool:
+        """Whether the store is away, and neither told nor answered anything within `grace`.
+
+        Then no session at all may go on; not before what was heard last has lost its trust.
+        """
+        silent_s = self._monotonic() - self._contact_at
+        return self._is_away and silent_s > max(self._grace_s, TRUST_S)
 
     def heard(self, age_s: float) -> bool:
         """Every ending up to `age_s` ago is known. True: a stretch begins, some may be missed."""
@@ -59,6 +70,7 @@ class Contact:
         heard_at = self._monotonic() - age_s
         stretch = self._stretch = self._stretch or Stretch(heard_at)
         stretch.heard_at = heard_at
+        self._contact_at = max(self._contact_at, heard_at)
         left_s = TRUST_S - age_s
         stretch.trusted_until = self._clock() + left_s
         self._set_deadline(stretch, left_s)
@@ -79,6 +91,7 @@ class Contact:
     def reached(self) -> None:
         """Note that the store has just answered a call."""
         self._is_away = False
+        self._contact_at = self._monotonic()
 
     def failed(self) -> None:
         """A call of the store has just failed."""

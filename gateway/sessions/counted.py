@@ -36,6 +36,9 @@ class CountedStore:
     async def open(self) -> None:
         await self._store.open()
 
+    async def open_as_is(self) -> bool:
+        return await self._store.open_as_is()
+
     async def close(self) -> None:
         await self._store.close()
 

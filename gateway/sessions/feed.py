@@ -6,7 +6,8 @@ Decides: when to try again, and when some may have been missed. It must not know
 After a lost subscription nothing is dropped: what was cached belongs to a stretch that is over,
 and is asked of the store at its next use (`contact`, `lookups`). Sessions that are open without
 being used, behind a WebSocket or an event stream, have no next use: `on_new_stretch` has those
-asked for (`confirm`).
+asked for (`confirm`). While the store stays away for longer than `grace`, `on_out_of_grace` is told
+again and again.
 """
 
 import asyncio
@@ -39,12 +40,14 @@ class Feed:
         on_ended: Ended,
         on_renewed: Renewed,
         on_new_stretch: Callable[[], None],
+        on_out_of_grace: Callable[[], None],
     ) -> None:
         self._store = store
         self._contact = contact
         self._on_ended = on_ended
         self._on_renewed = on_renewed
         self._on_new_stretch = on_new_stretch
+        self._on_out_of_grace = on_out_of_grace
         self._failures = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -94,6 +97,8 @@ class Feed:
             await self._store.ping()
         except GatewayError:
             self._contact.failed()
+            if self._contact.is_out_of_grace:
+                self._on_out_of_grace()
         else:
             self._contact.reached()
 

@@ -5,7 +5,7 @@ nobody else.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.clock import Clock
 from gateway.sessions.model import Session, Subject
@@ -32,19 +32,36 @@ class SessionPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A new session, and the token that is shown to its client and to nobody else."""
+    """A session as its token's holder has it (`as_held`), and the token, shown to nobody else."""
 
     token: str = field(repr=False)
     session: Session
     session_id: str = field(repr=False)
 
 
+def as_held(session: Session, signed_at: float, lifetime_s: float) -> Session:
+    """Return a session that expires no later than a token of it, signed then, is refused.
+
+    The record may say more: `lifetime` was longer when it was written, here or elsewhere.
+    """
+    ends_at = signed_at + lifetime_s
+    return session if session.expires_at <= ends_at else replace(session, expires_at=ends_at)
+
+
 class Issuer:
-    """Makes session ids and their tokens. `random_bytes` returns that many of them."""
+    """Makes session ids and their tokens, which are good for `lifetime_s`.
+
+    `random_bytes` returns that many of them.
+    """
 
     def __init__(
-        self, signer: TokenSigner, clock: Clock, random_bytes: Callable[[int], bytes]
+        self,
+        signer: TokenSigner,
+        clock: Clock,
+        random_bytes: Callable[[int], bytes],
+        lifetime_s: float,
     ) -> None:
+        self._lifetime_s = lifetime_s
         self._signer = signer
         self._clock = clock
         self._random_bytes = random_bytes
@@ -55,4 +72,6 @@ class Issuer:
 
     def issue(self, session_id: str, session: Session) -> Issued:
         """Sign a token for a session, dated now."""
-        return Issued(self._signer.sign(session_id, self._clock()), session, session_id)
+        now = self._clock()
+        held = as_held(session, int(now), self._lifetime_s)
+        return Issued(self._signer.sign(session_id, now), held, session_id)

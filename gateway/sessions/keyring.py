@@ -79,5 +79,10 @@ class KeyRing:
             raise UnreadableError("damaged, or sealed for something else") from None
 
 
+def key_id_of(sealed: bytes) -> str:
+    """Return the id of the key that a text was sealed with, as `KeyRing.key_ids` writes it."""
+    return sealed[len(_VERSION) : _HEAD_BYTES].hex()
+
+
 def _key_id(key: bytes) -> bytes:
     return hashlib.sha256(b"gateway encryption key id\x00" + key).digest()[:_KEY_ID_BYTES]

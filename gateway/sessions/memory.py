@@ -58,18 +58,27 @@ class SessionMemory:
             store, self._cache, self._contact, uses, standing, self.ended, monotonic
         )
         self._confirmations = Confirmations(self._contact, self._ask_open)
-        self._feed = Feed(store, self._contact, self.ended, self.renewed, self._begin_stretch)
+        self._feed = Feed(
+            *(store, self._contact, self.ended, self.renewed),
+            *(self._begin_stretch, self._tell_out_of_grace),
+        )
         self._families = Families()
         self._on_ended: list[Callable[[str], None]] = []
         self._on_renewed: list[Renewed] = []
         self._on_found: list[Callable[[Session], None]] = []
         self._on_new_stretch: list[Callable[[], None]] = []
+        self._on_out_of_grace: list[Callable[[], None]] = []
         self._watched: list[Callable[[], Iterable[str]]] = []
 
     @property
     def is_following(self) -> bool:
         """Whether the store is telling of endings."""
         return self._contact.is_following
+
+    @property
+    def is_out_of_grace(self) -> bool:
+        """Whether the store is away for so long that no session may go on."""
+        return self._contact.is_out_of_grace
 
     def start(self) -> None:
         """Follow the store's endings; without that every use is asked of the store."""
@@ -147,6 +156,9 @@ class SessionMemory:
     def on_new_stretch(self, callback: Callable[[], None]) -> None:
         self._on_new_stretch.append(callback)
 
+    def on_out_of_grace(self, callback: Callable[[], None]) -> None:
+        self._on_out_of_grace.append(callback)
+
     def watch(self, open_keys: Callable[[], Iterable[str]]) -> None:
         self._watched.append(open_keys)
 
@@ -195,6 +207,10 @@ class SessionMemory:
             return
         for callback in self._on_found:
             callback(session)
+
+    def _tell_out_of_grace(self) -> None:
+        for callback in self._on_out_of_grace:
+            callback()
 
     def _begin_stretch(self) -> None:
         for callback in self._on_new_stretch:

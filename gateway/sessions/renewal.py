@@ -8,8 +8,6 @@ successor: its id is kept in the store, sealed for the old session's key, and it
 anew. The store decides between processes whose successor it is.
 """
 
-import math
-from collections import OrderedDict, deque
 from dataclasses import replace
 
 from gateway.clock import Clock
@@ -17,6 +15,7 @@ from gateway.errors import GatewayError
 from gateway.sessions.issuing import Issued, Issuer, SessionPolicy
 from gateway.sessions.keyring import KeyRing, SealedError
 from gateway.sessions.memory import SessionMemory
+from gateway.sessions.minute_limit import MinuteLimit
 from gateway.sessions.model import Session
 from gateway.sessions.store import SessionStore
 from gateway.sessions.token import session_key_of
@@ -25,45 +24,6 @@ RENEW_OVERLAP_S = 60.0
 """How long a renewed session goes on: requests under way, a lost answer, a client's own queue."""
 RENEWALS_PER_MINUTE = 10
 """Of one login: a client renews once in days, one in a loop would write to the store each time."""
-MAX_COUNTED = 10_000
-"""Logins whose renewals are counted, the latest, per process: some 5 MB."""
-_MINUTE_S = 60.0
-
-
-class RenewalLimit:
-    """Counts the renewals of each login in the last minute, in this process alone."""
-
-    def __init__(self, monotonic: Clock) -> None:
-        self._monotonic = monotonic
-        self._times: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._times)
-
-    def take(self, origin: str) -> None:
-        """Count a renewal. Raises: GatewayError rate_limited, which is not counted."""
-        now = self._monotonic()
-        self._forget_old(now - _MINUTE_S)
-        times = self._times.setdefault(origin, deque())
-        while times and times[0] <= now - _MINUTE_S:
-            times.popleft()
-        if len(times) >= RENEWALS_PER_MINUTE:
-            wait_s = math.ceil(times[0] + _MINUTE_S - now)
-            raise GatewayError(
-                "rate_limited", "the session is renewed too often", retry_after_s=max(1, wait_s)
-            )
-        times.append(now)
-        self._times.move_to_end(origin)
-        if len(self._times) > MAX_COUNTED:
-            self._times.popitem(last=False)
-
-    def _forget_old(self, until: float) -> None:
-        """Forget logins not renewed since; they stand in the order of their last renewal."""
-        while self._times:
-            origin, times = next(iter(self._times.items()))
-            if times and times[-1] > until:
-                return
-            del self._times[origin]
 
 
 class Renewals:
@@ -77,7 +37,7 @@ class Renewals:
         keyring: KeyRing,
         clock: Clock,
         policy: SessionPolicy,
-        limit: RenewalLimit,
+        limit: MinuteLimit,
     ) -> None:
         self._store = store
         self._memory = memory
@@ -93,12 +53,22 @@ class Renewals:
         Raises: GatewayError rate_limited, session_expired, session_revoked, store_unavailable.
         """
         self._limit.take(session.origin)
+        try:
+            return await self._renew(session)
+        except GatewayError as error:
+            if error.code == "store_unavailable":
+                self._limit.give_back(session.origin)  # nothing was done, and we say: try again
+            raise
+
+    async def _renew(self, session: Session) -> Issued:
         session_id = self._issuer.new_id(session.subject)
         successor = self._successor(session, session_key_of(session_id))
         kept_id = await self._keep(session, session_id, successor)
-        self._memory.renewed(session.key, session_key_of(kept_id))
+        kept_key = session_key_of(kept_id)
+        self._memory.renewed(session.key, kept_key)
         if kept_id != session_id:
-            successor = await self._living(session_key_of(kept_id))
+            self._memory.outdate(kept_key)  # it may have a successor itself, not told here yet
+            successor = await self._living(kept_key)
         return self._issuer.issue(kept_id, successor)
 
     def _successor(self, session: Session, key: str) -> Session:

@@ -13,12 +13,13 @@ from gateway.sessions.assertions import Assertions
 from gateway.sessions.blocks import Blocks
 from gateway.sessions.cache import Ages, Recall
 from gateway.sessions.endings import Endings
-from gateway.sessions.issuing import Issued, Issuer, SessionPolicy
+from gateway.sessions.issuing import Issued, Issuer, SessionPolicy, as_held
 from gateway.sessions.keyring import KeyRing
 from gateway.sessions.memory import CachePolicy, SessionMemory
+from gateway.sessions.minute_limit import MinuteLimit
 from gateway.sessions.model import Session, Subject
-from gateway.sessions.renewal import RenewalLimit, Renewals
-from gateway.sessions.sealing import SealingNote
+from gateway.sessions.renewal import RENEWALS_PER_MINUTE, Renewals
+from gateway.sessions.sealing import RenewedNote, SealingNote
 from gateway.sessions.session_keys import SessionKey, SessionKeys
 from gateway.sessions.standing import Standing
 from gateway.sessions.store import (
@@ -80,7 +81,10 @@ class SessionService:
         self._policy = policy
         self._uses = LastUses()
         sealing = SealingNote(store, keyring.key_ids[0], policy.max_lifetime_s, clock)
-        self._upkeep = Upkeep(store, self._uses, clock, upkeep_interval_s, sealing=sealing)
+        self._renewed = RenewedNote(store, keyring.key_ids, policy.max_lifetime_s)
+        self._upkeep = Upkeep(
+            *(store, self._uses, clock, upkeep_interval_s), sealing=sealing, renewed=self._renewed
+        )
         ages = Ages(policy.lifetime_s, policy.idle_timeout_s, _touch_after_s(policy))
         self._standing = Standing(clock, monotonic)
         self._memory = SessionMemory(
@@ -92,10 +96,13 @@ class SessionService:
         self._memory.on_new_stretch(self._assertions.new_stretch)
         self._endings = Endings(store, self._memory, self._standing, self._assertions)
         self.blocks = Blocks(store, self._endings, clock)
-        self._session_keys = SessionKeys(store, keyring, self._upkeep.sealed)
-        self._issuer = Issuer(signer, clock, new_id)
+        self._session_keys = SessionKeys(
+            *(store, keyring, self._upkeep.sealed, clock, policy.max_lifetime_s)
+        )
+        self._issuer = Issuer(signer, clock, new_id, policy.lifetime_s)
         self._renewals = Renewals(
-            *(store, self._memory, self._issuer, keyring, clock, policy, RenewalLimit(monotonic))
+            *(store, self._memory, self._issuer, keyring, clock, policy),
+            MinuteLimit(RENEWALS_PER_MINUTE, "the session is renewed too often", monotonic),
         )
 
     async def open(self) -> None:
@@ -117,6 +124,11 @@ class SessionService:
         """Whether the store tells here of endings made elsewhere; else each use is asked of it."""
         return self._memory.is_following
 
+    @property
+    def is_out_of_grace(self) -> bool:
+        """Whether the store is away for longer than `grace`: nothing of any session may go on."""
+        return self._memory.is_out_of_grace
+
     def on_ended(self, callback: Callable[[str], None]) -> None:
         """Have the key of each session that ended told, whether ended here or elsewhere.
 
@@ -132,6 +144,10 @@ class SessionService:
     def on_found(self, callback: Callable[[Session], None]) -> None:
         """Have each session told, as the store has it, that `confirm` or `watch` found living."""
         self._memory.on_found(callback)
+
+    def on_out_of_grace(self, callback: Callable[[], None]) -> None:
+        """Have it told, every few seconds, while `is_out_of_grace`; it returns at once."""
+        self._memory.on_out_of_grace(callback)
 
     def watch(self, open_keys: Callable[[], Iterable[str]]) -> None:
         """Have these sessions looked up again each time that endings may have been missed.
@@ -173,6 +189,7 @@ class SessionService:
         `RENEWALS_PER_MINUTE` for one login here. `max_lifetime` is counted from the login.
         Raises: GatewayError rate_limited, session_expired, session_revoked, store_unavailable.
         """
+        self._renewed.renewed(session.subject)  # first: whatever comes of it, a note does no harm
         return await self._renewals.renew(session)
 
     async def issue_again(self, session_id: str) -> Issued:
@@ -204,6 +221,13 @@ class SessionService:
         entry = await self._memory.find(key, now)
         self._memory.use(entry, token, signed_at, now)
         return entry.session
+
+    async def authenticate_shown(self, token: str) -> Session:
+        """Do as `authenticate`; the session expires with this token, where that is sooner."""
+        session = await self.authenticate(token)
+        lifetime_s = self._policy.lifetime_s
+        _, signed_at = self._signer.read_dated(token, self._clock(), lifetime_s)
+        return as_held(session, signed_at, lifetime_s)
 
     async def end(self, key: str, reason: str = LOGOUT) -> tuple[str, ...]:
         """End a session and all of its login, here at once; return the keys of those that lived.

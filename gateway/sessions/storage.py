@@ -53,7 +53,7 @@ class TokenStorage(AbstractStorage):
         token = self._read_token(request)
         if token is None:
             return RequestSession(None)
-        return RequestSession(await self._service.authenticate(token))
+        return RequestSession(await self._service.authenticate_shown(token))
 
     async def new_session(self) -> RequestSession:
         return RequestSession(None)

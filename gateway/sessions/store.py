@@ -120,6 +120,10 @@ class SessionStore(Protocol):
         """Make ready for use; a store on this machine also checks its file."""
         ...
 
+    async def open_as_is(self) -> bool:
+        """Make ready for reading alone, and leave all as it is; False: nothing is kept yet."""
+        ...
+
     async def close(self) -> None:
         """Give up connections and threads; a store that was never opened may be closed."""
         ...

@@ -11,7 +11,7 @@ from itertools import islice
 
 from gateway.clock import Clock
 from gateway.errors import GatewayError
-from gateway.sessions.sealing import SealingNote
+from gateway.sessions.sealing import RenewedNote, SealingNote
 from gateway.sessions.store import SessionStore
 
 INTERVAL_S = 30.0
@@ -63,11 +63,13 @@ class Upkeep:
         interval_s: float = INTERVAL_S,
         *,
         sealing: SealingNote | None = None,
+        renewed: RenewedNote | None = None,
     ) -> None:
         self._store = store
         self._uses = uses
         self._clock = clock
         self._interval_s = interval_s
+        self._notes = [note for note in (sealing, renewed) if note is not None]
         self._sealing = sealing
         self._wake = asyncio.Event()
         self._stopping = False
@@ -108,8 +110,8 @@ class Upkeep:
 
     async def _round(self) -> None:
         try:
-            if self._sealing is not None:
-                await self._sealing.write()
+            for note in self._notes:
+                await note.write()
             await self._write_uses()
             await self._purge()
             self._store_is_away = False

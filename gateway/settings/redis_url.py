@@ -14,14 +14,17 @@ from gateway.settings.findings import RefusedError
 
 RedisKind = Literal["single", "sentinel", "cluster"]
 
+_ENCODED = "in user and password all but letters, digits and -._~ percent-encoded (@ is %40)"
 REDIS_ALLOWED = (
     "redis://[user:password@]host[:port][/number],"
     " redis+sentinel://[user:password@]host[:port][,host…]/master-name[/number]"
-    " or redis+cluster://[user:password@]host[:port][,host…]; with rediss for TLS"
+    " or redis+cluster://[user:password@]host[:port][,host…]; with rediss for TLS;"
+    f" {_ENCODED}"
 )
 _OPTIONS_ALLOWED = (
     "with rediss the options ssl_ca_certs, ssl_certfile, ssl_keyfile and ssl_server_name, with"
-    " sentinel sentinel_username and sentinel_password; each once, no others"
+    " sentinel sentinel_username and sentinel_password; each once, no others;"
+    f" {_ENCODED}"
 )
 _TLS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_server_name"})
 _SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})

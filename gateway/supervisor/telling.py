@@ -4,13 +4,17 @@ import errno
 import re
 
 from gateway.errors import GatewayError
+from gateway.sessions.faults import tell as tell_fault
 from gateway.settings import Settings
 
 
 def tell(error: OSError | GatewayError, addresses: str = "") -> str:
-    """Name the file or the address; `addresses` where the system's words name neither."""
+    """Name the file or the address; `addresses` where the system's words name neither.
+
+    A store's fault is told with its cause, where that is fit to be told.
+    """
     if isinstance(error, GatewayError):
-        return str(error)
+        return tell_fault(error)
     what = error.strerror or str(error)
     if error.filename is not None:
         return f"{error.filename}: {what}"

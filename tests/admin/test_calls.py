@@ -142,6 +142,34 @@ async def test_an_id_that_is_none_ends_nothing(admin: RunningGateway, name: str)
     assert (answer.status, problem(answer)["code"]) == (404, "route_not_found")
 
 
+async def test_a_token_given_as_id_is_told_nobody(
+    admin: RunningGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An operator's slip: it reaches neither the store nor the audit log (L2, X2)."""
+    caplog.set_level(logging.INFO, "gateway.audit")
+    token = await admin.login()
+    answer = await ask_admin(admin, f"DELETE /api/sessions/{token}")
+    assert problem(answer)["code"] == "route_not_found"
+    written = caplog.text + admin.log_text()
+    assert "DELETE /api/sessions/{id} outcome=route_not_found" in written
+    assert token not in written
+    assert token.split(".")[1] not in written
+    assert (await who(admin, token)).status == 200
+
+
+@pytest.mark.parametrize("more", [', "dry_run": true', ', "openid": "o-other"'])
+async def test_a_revocation_that_says_too_much_ends_nobody(
+    admin: RunningGateway, more: str
+) -> None:
+    """A name that is not known, or said twice, is a slip."""
+    token = await admin.login()
+    openid = (await admin.codes())["openid"]
+    body = f'{{"platform": "wechat", "app": "shop-wechat", "openid": "{openid}"{more}}}'.encode()
+    answer = await ask_admin(admin, "POST /api/subjects/revoke", JSON, body=body)
+    assert problem(answer)["code"] == "bad_request"
+    assert (await who(admin, token)).status == 200
+
+
 async def test_all_sessions_of_a_subject_are_ended(admin: RunningGateway) -> None:
     """Not another's, nor this user's at another app."""
     mine = [await admin.login() for _ in range(3)]

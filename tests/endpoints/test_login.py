@@ -337,6 +337,26 @@ async def test_a_login_that_its_client_gave_up_is_counted_as_such(running: Runni
         pass
 
 
+async def test_a_fault_of_ours_is_counted_as_one(
+    running: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody gave that login up."""
+    monkeypatch.setattr("gateway.endpoints.login._new_login", _fail)
+    answer = await running.post("/login", {"app": "shop-wechat", "code": await running.code()})
+    assert (answer.status, problem(answer)["code"]) == (500, "internal_error")
+    told = await scrape(running.gateway.admin.port)
+    labels = {"platform": "wechat", "app": "shop-wechat"}
+    counted = [
+        bool(value(told, "gateway_logins_total", **labels, outcome=outcome))
+        for outcome in ("internal_error", "abandoned")
+    ]
+    assert counted == [True, False]
+
+
+def _fail(*_: object) -> None:
+    raise ZeroDivisionError("made up")
+
+
 # -- codes ------------------------------------------------------------------------------------
 
 
@@ -485,6 +505,53 @@ async def test_a_guests_code_is_exchanged_once_too(running: RunningGateway) -> N
     answers = await asyncio.gather(*(running.post("/login", fields) for _ in range(10)))
     assert sorted(answer.status for answer in answers) == [200] + [401] * 9
     assert await exchanges(running, "douyin") == 1
+
+
+@pytest.mark.parametrize("user", ["the code beside it", "another code", MOCK_CODE])
+async def test_a_guests_code_is_sent_once_whatever_stands_beside_it(
+    running: RunningGateway, user: str
+) -> None:
+    """Also beside the devtools' code, which itself is good again and again."""
+    given = await running.codes("shop-douyin")
+    guest = {"app": "shop-douyin", "anonymous_code": given["anonymous_code"]}
+    code = given["code"] if user == "the code beside it" else user
+    fields = [guest, {**guest, "code": code}, guest, {**guest, "code": code}]
+    answers = await asyncio.gather(*(running.post("/login", each) for each in fields))
+    assert {answer.status for answer in answers} <= {200, 401}
+    assert await exchanges(running, "douyin") == 1
+
+
+async def test_a_guests_code_that_is_not_sent_is_in_nobodys_way(running: RunningGateway) -> None:
+    """Other platforms take none, so the same text may come again."""
+    for _ in range(2):
+        fields = {"app": "shop-wechat", "code": await running.code(), "anonymous_code": "same"}
+        token_of(await running.post("/login", fields))
+
+
+@pytest.mark.parametrize(
+    ("app", "names"),
+    [
+        ("shop-wechat", ["code"]),
+        ("shop-douyin", ["code"]),
+        ("shop-douyin", ["anonymous_code"]),
+        ("shop-douyin", ["code", "anonymous_code"]),
+    ],
+)
+async def test_the_devtools_code_is_no_code_in_production(
+    running: RunningGateway, app: str, names: list[str]
+) -> None:
+    """It is refused without a call; any other code is good, or would be."""
+    settings = running.settings.model_copy(update={"environment": "production"})
+    platform = settings.apps[app].platform
+    async with Gateway(settings, now) as gateway:
+        production = replace(running, gateway=gateway)
+        given = await running.codes(app)
+        answer = await production.post(
+            "/login", {"app": app, **given, **dict.fromkeys(names, MOCK_CODE)}
+        )
+        assert (answer.status, problem(answer)["code"]) == (401, "code_invalid")
+        assert await exchanges(running, platform) == 0
+        token_of(await production.post("/login", {"app": app, "code": given["code"]}))
 
 
 async def test_the_devtools_code_is_good_again_and_again(running: RunningGateway) -> None:

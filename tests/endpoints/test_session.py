@@ -60,6 +60,27 @@ async def test_expires_in_of_a_login_is_kept(tmp_path: Path) -> None:
         assert problem(await who(running, told["token"]))["code"] == "session_expired"
 
 
+async def test_expires_in_is_true_after_lifetime_was_shortened(tmp_path: Path) -> None:
+    """`/session`, a login sent again and a renewal asked again tell the token's own end."""
+    clock, key = HandClock(), f"Idempotency-Key: {'k' * 16}"
+    store = {"store": "sqlite:./shared.db", "max_lifetime": "9d"}
+    async with run_gateway(tmp_path, {"session": {**store, "lifetime": "8d"}}, clock) as before:
+        token, renewed = await before.login(), await before.login()
+        await renew(before, renewed)
+        fields = {"app": "shop-wechat", "code": await before.code()}
+        assert (await before.post("/login", fields, key)).status == 200
+    clock.forward(30)
+    async with run_gateway(tmp_path, {"session": {**store, "lifetime": "1h"}}, clock) as after:
+        told = await shown(after, token)
+        assert (told["expires_in"], told["expires_at"]) == (3600 - 30 - 1, int(clock()) + 3570)
+        again = json.loads((await after.post("/login", fields, key)).body)
+        for answer in (again, await renew(after, renewed)):
+            assert answer["expires_at"] == int(clock()) + 3600
+            assert await shown(after, str(answer["token"])) == {name: answer[name] for name in told}
+        clock.forward(3571)
+        assert problem(await who(after, token))["code"] == "session_expired"
+
+
 async def test_the_openid_is_shown_only_where_settings_say_so(tmp_path: Path) -> None:
     """At login and at /session (attacks.md L6); a guest has none."""
     async with run_gateway(tmp_path, {"session": {"expose_openid": True}}) as running:

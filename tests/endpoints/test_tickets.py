@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.endpoints.tickets import TICKETS_PER_MINUTE
 from gateway.sessions.tickets import TICKET_S
 from tests.support.gateway import ROUTES, RunningGateway, problem, run_gateway
 from tests.support.own import FORM, JSON, assert_unsaid, bearer, send, who
@@ -155,6 +156,17 @@ async def test_nothing_tells_a_ticket(
 
 
 # -- asking for one -------------------------------------------------------------------------------
+
+
+async def test_tickets_in_a_loop(taking: RunningGateway) -> None:
+    """Each is written to the store: one login gets so many a minute, another is not held up."""
+    token, other = await taking.login(), await taking.login("shop-wechat", "bob")
+    for _ in range(TICKETS_PER_MINUTE):
+        await ticket_for(taking, token, "/live/x")
+    answer = await ask_for(taking, token, "/live/x")
+    assert (answer.status, problem(answer)["code"]) == (429, "rate_limited")
+    assert 0 < int(answer.value("Retry-After") or 0) <= 60
+    await ticket_for(taking, other, "/live/x")
 
 
 async def test_a_ticket_wants_a_session(taking: RunningGateway) -> None:

@@ -10,7 +10,13 @@ import pytest
 
 from gateway.clock import now
 from gateway.proxy import live as live_module
-from gateway.proxy.live import DRAINING, REMEMBERED, SESSION_ENDED, LiveSessions
+from gateway.proxy.live import (
+    DRAINING,
+    REMEMBERED,
+    SESSION_ENDED,
+    STORE_UNAVAILABLE,
+    LiveSessions,
+)
 from gateway.sessions.model import Session, Subject
 from gateway.sessions.service import SessionService
 from gateway.sessions.sqlite.store import SqliteStore
@@ -102,6 +108,21 @@ def test_ended_keys_are_kept_up_to_a_bound() -> None:
     live.join("1", told.append)
     live.join(str(REMEMBERED), told.append)
     assert told == [SESSION_ENDED] * 2
+
+
+def test_what_is_let_go_may_be_joined_again() -> None:
+    """Only what is open now is told, once; the session itself may well live."""
+    live, told = registry(), list[str]()
+    leave = live.join(KEY, told.append)
+    live.let_go(KEY)
+    live.let_go(KEY)
+    live.let_go(OTHER)
+    assert (told, live.keys()) == ([STORE_UNAVAILABLE], [])
+    stay = live.join(KEY, told.append)
+    leave()
+    assert (told, live.keys()) == ([STORE_UNAVAILABLE], [KEY])
+    stay()
+    assert not live._members
 
 
 def test_draining_tells_all_and_who_comes_later() -> None:

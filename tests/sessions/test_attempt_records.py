@@ -14,11 +14,13 @@ from gateway.sessions.attempt_records import (
     Running,
     attempt_of,
     dump,
+    is_over,
     load,
+    release,
     settle,
 )
 from gateway.sessions.store import MAX_NOTE_BYTES
-from gateway.sessions.token import is_session_key
+from gateway.sessions.token import MAX_AHEAD_S, is_session_key
 
 NOW = 1_800_000_000.25
 KEY = "the-clients-own-key-1"
@@ -34,6 +36,7 @@ records: st.SearchStrategy[Record] = st.one_of(
         st.text(),
         st.one_of(st.none(), st.integers(), st.text()),
         st.one_of(st.none(), st.integers()),
+        st.booleans(),
     ),
 )
 
@@ -83,20 +86,32 @@ def test_a_name_tells_apart_what_differs() -> None:
         ("wechat", "wx1", "code", "d" * 32),
         ("wechat", "wx1code", "", "c" * 32),
     ]
-    attempts = [attempt_of(*each, KEY, 5) for each in parts]
+    attempts = [attempt_of(*each[:2], [each[2:]], KEY, 5) for each in parts]
     assert len({attempt.name for attempt in attempts}) == len(parts)
     assert len({attempt.key_hash for attempt in attempts}) == len(parts)
     assert all(is_session_key(attempt.name) for attempt in attempts)
-    assert attempt_of(*parts[0], KEY, 5) == attempts[0]
-    assert attempt_of(*parts[0], None, 5).key_hash is None
+    one, other = [("code", "c" * 32)], [("anonymous_code", "c" * 32)]
+    assert attempt_of("wechat", "wx1", one, KEY, 5) == attempts[0]
+    assert attempt_of("wechat", "wx1", one, None, 5).key_hash is None
+    both = attempt_of("wechat", "wx1", one + other, KEY, 5)
+    assert both.names == (attempts[0].name, attempts[3].name)
+    assert (both.name, both.key_hash) == (attempts[0].name, attempts[0].key_hash)
 
 
 def test_nothing_tells_the_code_or_the_key() -> None:
     """Neither an attempt nor its repr."""
-    told = repr(attempt_of("wechat", "wx1", "code", "secret-code", KEY, 5))
+    told = repr(attempt_of("wechat", "wx1", [("code", "secret-code")], KEY, 5))
     assert "secret-code" not in told
     assert KEY not in told
     assert "sealed" not in repr(Done("k", b"sealed"))
+
+
+def test_a_code_that_was_not_sent_is_free_whatever_was_told() -> None:
+    """After a second; its note stands as much longer as clocks may differ."""
+    failed, until = release(GatewayError("code_invalid"), NOW)
+    assert (failed.is_free, failed.until) == (True, NOW + SHORT_S)
+    assert until == NOW + SHORT_S + MAX_AHEAD_S
+    assert is_over(dump(Running("o", NOW)), NOW + 1000) is False
 
 
 @pytest.mark.parametrize(
@@ -120,7 +135,11 @@ def test_how_long_a_refusal_stays(
     """As long as the code may not be sent again, or those who waited need it."""
     error = GatewayError(code, "why", platform_code=40029, retry_after_s=7)
     failed, until = settle(error, NOW, is_exchanged=is_exchanged)
-    assert (failed.until, until) == (NOW + told_s, NOW + kept_s), why
+    assert failed.is_free == (kept_s == SHORT_S)
+    margin_s = MAX_AHEAD_S if failed.is_free else 0
+    assert (failed.until, until) == (NOW + told_s, NOW + kept_s + margin_s), why
+    assert is_over(dump(failed), NOW + told_s - 0.1) is False
+    assert is_over(dump(failed), NOW + told_s) == failed.is_free
     again = failed.error()
     assert (again.code, again.detail, again.platform_code) == (code, "why", 40029)
     assert again.retry_after_s == 7

@@ -1,6 +1,7 @@
 """One exchange per code: in one process, between processes, after a loss. On every store."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -46,9 +47,12 @@ class LossyStore(SqliteStore):
     is_away = False
     is_late = False
     creates_nothing = False
+    away_for: str | None = None
 
     async def keep_note(self, name: str, value: bytes, until: float) -> bytes | None:
         self._answer()
+        if name == self.away_for:
+            raise GatewayError("store_unavailable", "made to fail")
         found = await super().keep_note(name, value, until)
         if self.is_late:
             raise GatewayError("store_unavailable", "the answer was lost")
@@ -101,7 +105,13 @@ def process_of(
 
 
 def attempt(key: str | None = None, code: str = "code-1") -> Attempt:
-    return attempt_of("wechat", "wx1", "code", code, key, 5.0)
+    return attempt_of("wechat", "wx1", [("code", code)], key, 5.0)
+
+
+def with_guest(code: str | None, key: str | None = None) -> Attempt:
+    """A login with the guest's code `guest-1`, and with `code` before it."""
+    user = [] if code is None else [("code", code)]
+    return attempt_of("douyin", "tt1", [*user, ("anonymous_code", "guest-1")], key, 5.0)
 
 
 async def refusal(awaited: "asyncio.Task[Issued]") -> str:
@@ -388,8 +398,114 @@ async def test_closing_gives_up_what_is_under_way(
     await process.close()
     await asyncio.wait([winner])
     assert winner.cancelled()
-    clock.forward(30)
+    clock.forward(70)
     assert await refusal(begin(process, platform)[0]) == "code_invalid"
+
+
+# -- two codes ------------------------------------------------------------------------------------
+
+
+async def test_every_code_of_a_login_is_sent_once(store: SessionStore, clock: HandClock) -> None:
+    """Alone, beside another, here and in another process: one call holds the guest's code."""
+    platform = Platform()
+    first, second = process_of(store, clock), process_of(store, clock)
+    winner = asyncio.create_task(first.run(with_guest("code-1"), platform))
+    await platform.is_asked.wait()
+    losers = [
+        asyncio.create_task(process.run(with_guest(code), platform))
+        for process in (first, second)
+        for code in (None, "code-1", "code-2")
+    ]
+    await asyncio.sleep(0.01)
+    platform.gate.set()
+    assert (await winner).session.openid == "o-alice"
+    assert {await refusal(loser) for loser in losers} == {"code_invalid"}
+    late = asyncio.create_task(second.run(with_guest("code-3"), platform))
+    assert await refusal(late) == "code_invalid"
+    assert platform.asked == 1
+
+
+async def test_a_code_that_was_not_sent_is_soon_free(store: SessionStore, clock: HandClock) -> None:
+    """The code beside it was another login's, whose outcome is not this one's."""
+    platform, process = Platform(), process_of(store, clock)
+    platform.gate.set()
+    guest = await process.run(with_guest(None, KEY), platform)
+    both = asyncio.create_task(process.run(with_guest("code-1", KEY), platform))
+    assert await refusal(both) == "code_invalid"
+    clock.forward(SHORT_S + 0.1)
+    alone = attempt_of("douyin", "tt1", [("code", "code-1")], None, 5.0)
+    issued = await process.run(alone, platform)
+    assert (platform.asked, issued.session_id != guest.session_id) == (2, True)
+
+
+async def test_with_two_codes_the_key_opens_too(store: SessionStore, clock: HandClock) -> None:
+    """For the same two; a guest's code alone does not make its sender the user."""
+    platform = Platform()
+    platform.gate.set()
+    first, second = process_of(store, clock), process_of(store, clock)
+    issued = await first.run(with_guest("code-1", KEY), platform)
+    again = await second.run(with_guest("code-1", KEY), platform)
+    assert again.session_id == issued.session_id
+    guest = asyncio.create_task(second.run(with_guest(None, KEY), platform))
+    assert await refusal(guest) == "code_invalid"
+    assert platform.asked == 1
+
+
+async def test_a_store_that_goes_away_between_two_claims(
+    lossy: LossyStore, clock: HandClock
+) -> None:
+    """Neither code is lost: said again, the first claim is known as ours."""
+    platform, process = Platform(), process_of(lossy, clock)
+    platform.gate.set()
+    lossy.away_for = with_guest(None).name
+    assert await refusal(asyncio.create_task(process.run(with_guest("c"), platform))) == (
+        "store_unavailable"
+    )
+    lossy.away_for = None
+    assert (await process.run(with_guest("c"), platform)).session.openid == "o-alice"
+
+
+# -- clocks that differ ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ahead_s", [-59, -3, 3, 12, 59])
+@pytest.mark.parametrize("code", [None, "platform_busy", "platform_timeout", "user_blocked"])
+async def test_who_waits_does_not_trust_the_others_clock(
+    tmp_path: Path, clock: HandClock, ahead_s: float, code: str | None
+) -> None:
+    """He waits until it is settled, and is told how, as on one machine."""
+    theirs = HandClock(clock() + ahead_s)
+    path = tmp_path / "shared.db"
+    async with contextlib.AsyncExitStack() as stack:
+        stores = SqliteStore(path, clock), SqliteStore(path, theirs)
+        for store in stores:
+            await store.open()
+            stack.push_async_callback(store.close)
+        platform = Platform(ALICE if code is None else GatewayError(code, "said so"))
+        (leader,) = begin(process_of(stores[0], clock), platform, KEY)
+        await platform.is_asked.wait()
+        (follower,) = begin(process_of(stores[1], theirs), platform, KEY)
+        await asyncio.sleep(0.02)
+        assert not follower.done()
+        platform.gate.set()
+        if code is None:
+            assert (await follower).session_id == (await leader).session_id
+        else:
+            assert [await refusal(task) for task in (leader, follower)] == [code, code]
+    assert platform.asked == 1
+
+
+async def test_a_crashed_owners_note_outlives_a_clock_ahead(
+    sqlite_store: SqliteStore, clock: HandClock
+) -> None:
+    """By 60 s: the code counts as used for 120 s at least, on every machine."""
+    platform, process = Platform(), process_of(sqlite_store, clock)
+    begin(process, platform)
+    await platform.is_asked.wait()
+    await process.close()
+    clock.forward(5 + KEPT_S + 59)
+    assert await refusal(begin(process, platform)[0]) == "code_invalid"
+    assert platform.asked == 1
 
 
 def test_looks_are_spread() -> None:

@@ -147,6 +147,38 @@ async def test_grace_counts_for_each_stretch(contact: Contact, steady: HandClock
 
 
 @pytest.mark.parametrize("how", ["heard", "reached"])
+async def test_out_of_grace(contact: Contact, steady: HandClock, how: str) -> None:
+    """Away, and longer than `grace` after the last contact, whichever kind it was."""
+    steady.forward(1000)
+    seen = [contact.is_out_of_grace]  # long silent, but nobody says that it is away
+    if how == "heard":
+        contact.heard(0.5)
+        steady.forward(-0.5)
+    else:
+        contact.reached()
+    contact.lost()
+    contact.failed()
+    steady.forward(GRACE_S)
+    seen.append(contact.is_out_of_grace)
+    steady.forward(0.1)
+    seen.append(contact.is_out_of_grace)
+    contact.reached()
+    contact.failed()
+    assert [*seen, contact.is_out_of_grace] == [False, False, True, False]
+    contact.close()
+
+
+async def test_without_grace_trust_counts(clock: HandClock, steady: HandClock) -> None:
+    """What was just heard is believed: a store that blinks closes nothing."""
+    contact = Contact(clock, 0.0, steady)
+    contact.failed()
+    steady.forward(TRUST_S)
+    seen = [contact.is_out_of_grace]
+    steady.forward(0.1)
+    assert [*seen, contact.is_out_of_grace] == [False, True]
+
+
+@pytest.mark.parametrize("how", ["heard", "reached"])
 async def test_grace_ends_with_the_stores_return(contact: Contact, how: str) -> None:
     """Once the store has answered, it is asked again, though grace is left."""
     stretch = contact.stretch_of_a_lookup()

@@ -49,12 +49,15 @@ class Played:
 
     def __init__(self) -> None:
         self.store = ScriptedStore(Path("unopened"), HandClock())
-        self.contact = Contact(HandClock(), 60.0, HandClock(0.0))
+        self.steady = HandClock(0.0)
+        self.contact = Contact(HandClock(), 60.0, self.steady)
         self.ended: list[str] = []
         self.stretches = 0
+        self.silences = 0
         self.renewals: list[tuple[str, str]] = []
         self.feed = Feed(
-            self.store, self.contact, self.ended.append, self.renewed, self.new_stretch
+            *(self.store, self.contact, self.ended.append, self.renewed, self.new_stretch),
+            self.out_of_grace,
         )
 
     def renewed(self, key: str, successor: str) -> None:
@@ -62,6 +65,9 @@ class Played:
 
     def new_stretch(self) -> None:
         self.stretches += 1
+
+    def out_of_grace(self) -> None:
+        self.silences += 1
 
 
 @pytest.fixture
@@ -126,6 +132,20 @@ async def test_only_a_call_says_that_the_store_is_away(played: Played, is_there:
     played.feed.start()
     await until(lambda: played.store.pinged >= 2)
     assert played.contact.goes_on(stretch) is not is_there
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_out_of_grace_is_told(played: Played, is_there: bool) -> None:
+    """Again and again, while the store is away: not before, and not where it answers."""
+    played.store.is_telling, played.store.is_there = False, is_there
+    played.feed.start()
+    await until(lambda: played.store.pinged >= 2)
+    assert played.silences == 0
+    played.steady.forward(60.5)
+    seen = played.store.pinged
+    await until(lambda: played.store.pinged >= seen + 3)
+    assert (played.silences >= 2) is not is_there
+    assert bool(played.silences) is not is_there
 
 
 def test_pauses(played: Played) -> None:

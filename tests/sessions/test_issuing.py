@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sessions.issuing import Issuer, SessionPolicy
+from gateway.sessions.issuing import Issuer, SessionPolicy, as_held
 from gateway.sessions.store import subject_key_of
 from gateway.sessions.token import TokenSigner, session_key_of
 from tests.support.sessions import START_AT, HandClock, make_session, make_subject
@@ -51,10 +51,21 @@ def test_never_longer_than_the_token_or_the_cap(
 def test_a_token_names_its_session() -> None:
     """It is dated now; the id lies on its subject's slot and shows in no repr."""
     clock = HandClock()
-    issuer = Issuer(SIGNER, clock, secrets.token_bytes)
+    issuer = Issuer(SIGNER, clock, secrets.token_bytes, 2000.0)
     session_id = issuer.new_id(ALICE)
     issued = issuer.issue(session_id, make_session(1, ALICE))
     assert SIGNER.read_dated(issued.token, clock(), 1.0) == (session_id, int(clock()))
     assert session_key_of(session_id)[0] == subject_key_of(ALICE)[0]
     assert session_id not in repr(issued)
     assert issuer.new_id(ALICE) != session_id
+
+
+def test_a_session_is_held_no_longer_than_its_token() -> None:
+    """Whichever ends sooner; what is signed now tells the end of its own token."""
+    clock, session = HandClock(), make_session(1, ALICE, lifetime_s=1000)
+    signed_at = int(START_AT)
+    assert as_held(session, signed_at, 999).expires_at == signed_at + 999
+    assert as_held(session, signed_at, 1001) is session
+    issuer = Issuer(SIGNER, clock, secrets.token_bytes, 600.0)
+    issued = issuer.issue(issuer.new_id(ALICE), session)
+    assert issued.session.expires_at == signed_at + 600

@@ -1,6 +1,7 @@
 """Keys are changed over restarts of whole gateways, on both stores (design sections 3 and 5)."""
 
 import base64
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,12 @@ import pytest
 from gateway.app import Gateway
 from gateway.build import build_sessions
 from gateway.errors import SettingsError
+from gateway.sessions.keyring import KeyRing
 from gateway.sessions.model import Subject
+from gateway.sessions.sealing import check_sealing_keys
+from gateway.sessions.service import NewLogin, SessionPolicy, SessionService
+from gateway.sessions.stores import open_store
+from gateway.sessions.token import TokenSigner
 from gateway.settings import Settings
 from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.own import token_of, who
@@ -181,3 +187,58 @@ async def test_a_machine_without_the_new_key_is_refused(place: Place) -> None:
     with pytest.raises(SettingsError, match=r"session\.encryption_keys"):
         async with place.run([OLD], machine="b"):
             pass
+
+
+async def test_a_raised_max_lifetime_is_noted_at_renewal(place: Place) -> None:
+    """Else the key could be taken away, though the renewed session needs its `session_key`."""
+    first, raised = service_on(place, [b"o" * 32], 40), service_on(place, [b"o" * 32], 400)
+    await first.open()
+    login = NewLogin("shop", Subject("wechat", "wx1", "user", "o1"), session_key="made-up")
+    session = (await first.create(login)).session
+    await first.close()
+    await raised.open()
+    for _ in range(5):
+        place.clock.forward(20 * DAY_S)
+        session = (await raised.renew(session)).session
+    assert len(await raised.session_keys(session.subject)) == 1
+    await raised.close()
+    with pytest.raises(SettingsError):
+        await check(place, [b"n" * 32])
+
+
+async def test_a_later_login_does_not_lengthen_an_earlier_keys_time(place: Place) -> None:
+    """What the old key sealed is used no more when start-up no longer asks for it."""
+    first = service_on(place, [b"o" * 32], 40)
+    second = service_on(place, [b"n" * 32, b"o" * 32], 40)
+    login = NewLogin("shop", Subject("wechat", "wx1", "user", "o1"), session_key="made-up")
+    await first.open()
+    await first.create(login)
+    await first.close()
+    place.clock.forward(20 * DAY_S)
+    await second.open()
+    session = (await second.create(login)).session
+    place.clock.forward(15 * DAY_S)
+    session = (await second.renew(session)).session
+    assert len(await second.session_keys(session.subject)) == 2
+    place.clock.forward(6 * DAY_S)
+    assert len(await second.session_keys(session.subject)) == 1
+    await second.close()
+    await check(place, [b"n" * 32])
+
+
+def service_on(place: Place, keys: list[bytes], max_days: int) -> SessionService:
+    """Sessions on this store, with these encryption keys."""
+    policy = SessionPolicy(30 * DAY_S, max_days * DAY_S, None, 10)
+    store = open_store(place.store, place.clock)
+    signer = TokenSigner([OLD_SIGNING])
+    return SessionService(store, signer, KeyRing(keys), place.clock, policy, secrets.token_bytes)
+
+
+async def check(place: Place, keys: list[bytes]) -> None:
+    """Do what a start does."""
+    store = open_store(place.store, place.clock)
+    await store.open()
+    try:
+        await check_sealing_keys(store, KeyRing(keys).key_ids)
+    finally:
+        await store.close()

@@ -315,6 +315,19 @@ async def test_what_is_open_and_was_renewed_unheard(parts: Parts) -> None:
     assert parts.ended == []
 
 
+async def test_out_of_grace_is_told(parts: Parts) -> None:
+    """Once the store is away for longer than `grace`; a closed store answers nothing."""
+    told: list[bool] = []
+    parts.memory.on_out_of_grace(lambda: told.append(parts.memory.is_out_of_grace))
+    await parts.store.close()
+    parts.memory.start()
+    await until(lambda: parts.memory._feed._failures)
+    assert not told
+    parts.steady.forward(GRACE_S + 1)
+    await until(lambda: told)
+    assert told[0] is True
+
+
 async def test_a_new_stretch_is_told(parts: Parts) -> None:
     """To whoever has something to do then."""
     told: list[int] = []

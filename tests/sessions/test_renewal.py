@@ -2,21 +2,22 @@
 
 import asyncio
 import secrets
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from gateway.errors import GatewayError
 from gateway.sessions.keyring import KeyRing
 from gateway.sessions.renewal import (
-    MAX_COUNTED,
     RENEW_OVERLAP_S,
     RENEWALS_PER_MINUTE,
-    RenewalLimit,
 )
 from gateway.sessions.service import Issued, NewLogin, SessionPolicy, SessionService
+from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.store import SessionStore
 from gateway.sessions.stores import open_store
 from gateway.sessions.token import TokenSigner
@@ -277,32 +278,28 @@ async def test_one_login_in_a_loop(service: SessionService, clock: HandClock) ->
     await service.renew(issued.session)
 
 
-def test_the_limit_slides() -> None:
-    """Ten in any minute; the wait is told, and a refusal does not lengthen it."""
-    clock = HandClock()
-    limit = RenewalLimit(clock)
-    for _ in range(RENEWALS_PER_MINUTE):
-        limit.take("a")
-        clock.forward(1)
-    for left_s in (50, 50):
-        with pytest.raises(GatewayError) as caught:
-            limit.take("a")
-        assert caught.value.retry_after_s == left_s
-    limit.take("b")
-    clock.forward(50)
-    limit.take("a")
-    with pytest.raises(GatewayError) as caught:
-        limit.take("a")
-    assert caught.value.retry_after_s == 1
+async def test_a_store_that_is_away_uses_no_renewal_up(clock: HandClock, tmp_path: Path) -> None:
+    """We say "try again": who does is not refused for it when the store is back."""
+    service = build(SqliteStore(tmp_path / "gateway.db", clock), clock)
+    async with opened(service):
+        issued = await service.create(LOGIN)
+        with closing(sqlite3.connect(tmp_path / "gateway.db")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for _ in range(2):
+                assert (await refusal(service, issued)).code == "store_unavailable"
+        for _ in range(RENEWALS_PER_MINUTE):
+            issued = await service.renew(issued.session)
 
 
-def test_the_limit_s_memory_is_bounded() -> None:
-    """A minute's logins at most, and of those so many."""
-    clock = HandClock()
-    limit = RenewalLimit(clock)
-    for number in range(MAX_COUNTED + 5):
-        limit.take(str(number))
-    assert len(limit) == MAX_COUNTED
-    clock.forward(61)
-    limit.take("x")
-    assert len(limit) == 1
+async def test_a_successor_renewed_elsewhere(clock: HandClock, tmp_path: Path) -> None:
+    """Asked again by the old token, before the news has come: its end is told as it is."""
+    path = tmp_path / "gateway.db"
+    here, there = [build(SqliteStore(path, clock), clock) for _ in range(2)]
+    async with opened(here), opened(there):
+        first = await here.create(LOGIN)
+        second = await there.renew(first.session)
+        await there.authenticate(second.token)
+        await here.renew(second.session)
+        again = await there.renew(first.session)
+        assert again.session.key == second.session.key
+        assert again.session.expires_at == clock() + RENEW_OVERLAP_S

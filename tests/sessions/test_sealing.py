@@ -6,10 +6,11 @@ from collections.abc import Mapping
 import pytest
 
 from gateway.errors import GatewayError, SettingsError
-from gateway.sessions.sealing import NOTE_EVERY_S, SealingNote, check_sealing_keys
+from gateway.sessions.keyring import KeyRing
+from gateway.sessions.sealing import NOTE_EVERY_S, RenewedNote, SealingNote, check_sealing_keys
 from gateway.sessions.store import SessionStore
 from gateway.sessions.stores import open_store
-from tests.support.sessions import START_AT, HandClock
+from tests.support.sessions import START_AT, HandClock, make_session, make_subject
 
 LIFE_S = 1000.0
 OLD, NEW = "0123abcd", "89ef4567"
@@ -74,6 +75,28 @@ async def test_a_note_that_failed_stays_due(store: SessionStore, clock: HandCloc
             await absent.write()
         assert caught.value.code == "store_unavailable"
     assert not absent.use()
+
+
+async def test_a_renewed_login_needs_its_key_for_longer(
+    store: SessionStore, clock: HandClock
+) -> None:
+    """From its record's own moment; what is noted for longer stays, what is not here is left."""
+    ring = KeyRing([b"k" * 32])
+    subject, (key_id,) = make_subject(), ring.key_ids
+    await store.create(make_session(1, subject), ring.seal("x", "any"), 10)
+    await store.note_sealing_key(key_id, START_AT + 5)
+    note = RenewedNote(store, [key_id], LIFE_S)
+    await note.write()
+    assert await noted(store) == {key_id: START_AT + 5}
+    dropped = RenewedNote(store, [NEW], LIFE_S)
+    for each in (note, dropped):
+        each.renewed(subject)
+        await each.write()
+    assert await noted(store) == {key_id: START_AT + LIFE_S}
+    shorter = RenewedNote(store, [key_id], LIFE_S / 2)
+    shorter.renewed(subject)
+    await shorter.write()
+    assert await noted(store) == {key_id: START_AT + LIFE_S}
 
 
 # -- checking ---------------------------------------------------------------------------------

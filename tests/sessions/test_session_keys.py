@@ -7,12 +7,13 @@ from tests.support.sessions import HandClock, make_session, make_subject
 
 ALICE, BOB = make_subject("o-alice"), make_subject("o-bob")
 OLD, NEW = b"o" * 32, b"n" * 32
+LIFE_S = 1000.0
 
 
 def built(store: SqliteStore, *keys: bytes) -> tuple[SessionKeys, list[int]]:
     """Session keys under these encryption keys, and how often one was used."""
     seals: list[int] = []
-    return SessionKeys(store, KeyRing(keys), lambda: seals.append(1)), seals
+    return SessionKeys(store, KeyRing(keys), lambda: seals.append(1), store._clock, LIFE_S), seals
 
 
 async def test_sealed_and_opened(sqlite_store: SqliteStore, clock: HandClock) -> None:
@@ -47,3 +48,18 @@ async def test_what_no_key_opens_is_left_out(sqlite_store: SqliteStore) -> None:
     assert [key.value for key in await built(sqlite_store, NEW, OLD)[0].of(ALICE)] == ["mine"]
     assert await built(sqlite_store, NEW)[0].of(ALICE) == ()
     assert await old.of(BOB) == ()
+
+
+async def test_one_too_old_for_any_login_is_left_out(
+    sqlite_store: SqliteStore, clock: HandClock
+) -> None:
+    """Though a later login of the subject keeps its record in the store."""
+    keys, _ = built(sqlite_store, OLD)
+    for number in range(2):
+        session = make_session(number, ALICE, created_at=clock())
+        await sqlite_store.create(session, keys.seal(ALICE, f"key-{number}"), 10)
+        clock.forward(LIFE_S)
+        assert [key.value for key in await keys.of(ALICE)] == [f"key-{number}"]
+    assert len(await sqlite_store.session_keys(ALICE)) == 2
+    clock.forward(1)
+    assert await keys.of(ALICE) == ()

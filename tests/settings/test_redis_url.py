@@ -122,6 +122,15 @@ def test_passwords_do_not_print() -> None:
     assert "hunter2" not in repr(parse_redis_url(url))
 
 
+@pytest.mark.parametrize("password", ["pa/ss", "pa#ss", "pa?ss"])
+def test_a_password_as_it_is_hints_at_its_encoding(password: str) -> None:
+    """The likeliest slip; the password itself is not quoted."""
+    with pytest.raises(RefusedError) as caught:
+        parse_redis_url(f"redis://me:{password}@r:1/0")
+    assert "percent-encoded" in caught.value.allowed
+    assert password not in repr(caught.value)
+
+
 @given(st.text(max_size=40))
 def test_any_text(text: str) -> None:
     """Any text is read or refused."""

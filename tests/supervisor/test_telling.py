@@ -5,6 +5,7 @@ import errno
 import pytest
 
 from gateway.errors import GatewayError
+from gateway.sessions.faults import ToldError
 from gateway.settings import build
 from gateway.supervisor.telling import addresses_of, tell
 
@@ -32,3 +33,10 @@ def test_both_addresses_are_named() -> None:
     """As the settings write them."""
     settings = build({"environment": "development", "server": {"listen": "127.0.0.1:1"}})
     assert addresses_of(settings) == "server.listen 127.0.0.1:1, admin.listen 127.0.0.1:8081"
+
+
+def test_a_store_s_fault_is_told_with_its_cause() -> None:
+    """As the log of a running gateway tells it."""
+    error = GatewayError("store_unavailable", "away")
+    error.__cause__ = ToldError("full")
+    assert tell(error, ADDRESSES) == "store_unavailable: away (full)"

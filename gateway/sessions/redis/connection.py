@@ -4,7 +4,10 @@ It must not know pools or what is sent. Connections are redis-py's, without thei
 and repeats: the caller bounds each call.
 """
 
+import asyncio
+import errno
 import re
+import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -19,12 +22,14 @@ from redis.exceptions import (
     RedisError,
     ResponseError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gateway.sessions.faults import ToldError
 from gateway.sessions.redis.link import Command
 from gateway.sessions.store import STORE_TIMEOUT_S
 from gateway.settings.redis_url import RedisAddress
 
+_NUMBERS = re.compile(r"[0-9.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")  # addresses: no names to look up
 _COMMAND = re.compile(r"'([a-z|]{1,32})' command")
 
 Connect = Callable[[str, int], AbstractConnection]
@@ -33,6 +38,10 @@ Connect = Callable[[str, int], AbstractConnection]
 
 class RefusalError(RedisError, ToldError):
     """Redis refuses us, or we refuse its certificate: an operator has to act."""
+
+
+class UnreachableError(RedisConnectionError, ToldError):
+    """There is no connection to be had: the name, the address or the server is wrong, or away."""
 
 
 class _TlsConnection(Connection):
@@ -106,12 +115,33 @@ def _tls_context(address: RedisAddress) -> ssl.SSLContext:
 
 
 async def connect(connection: AbstractConnection) -> None:
-    """Connect and log in. Raises: RedisError; RefusalError where an operator has to act."""
+    """Connect and log in.
+
+    Raises: RedisError; UnreachableError; RefusalError where an operator has to act.
+    """
+    await _look_up(connection)
     try:
         await connection.connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
     except RedisError as error:
         _raise_told(error)
+        words = _words_for_away(error)
+        if words:
+            raise UnreachableError(words) from error
         raise
+
+
+async def _look_up(connection: AbstractConnection) -> None:
+    """See whether the host has an address. Raises: UnreachableError.
+
+    Connecting looks it up, too; but uvloop leaves that look-up's failure to nobody where the
+    connecting is cut off meanwhile, and it would stand in the log as never retrieved.
+    """
+    if not isinstance(connection, Connection) or _NUMBERS.fullmatch(connection.host):
+        return
+    try:
+        await asyncio.get_running_loop().getaddrinfo(connection.host, connection.port)
+    except socket.gaierror as error:
+        raise UnreachableError("Redis' host name is not known") from error
 
 
 async def trip(connection: AbstractConnection, commands: Sequence[Command]) -> list[object]:
@@ -169,4 +199,13 @@ def _words_for(error: RedisError) -> str | None:
             return "no TLS with Redis"
         case FileNotFoundError() | PermissionError():
             return "a file for TLS with Redis cannot be read"
+    return None
+
+
+def _words_for_away(error: RedisError) -> str | None:
+    match error.__context__:
+        case ConnectionRefusedError():
+            return "nothing listens at Redis' address"
+        case OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH):
+            return "there is no way to Redis' address"
     return None

@@ -63,6 +63,13 @@ class SqliteStore:
         self._reader = SqliteThread(self._path, read_only=True)
         self._writer = SqliteThread(self._path, read_only=False)
 
+    async def open_as_is(self) -> bool:
+        """Make ready to read what a gateway left, and write nothing. False: there is no file."""
+        if not await asyncio.to_thread(self._path.exists):
+            return False
+        self._reader = SqliteThread(self._path, read_only=True)
+        return True
+
     async def close(self) -> None:
         """Finish what is under way and close the file."""
         threads, self._reader, self._writer = (self._reader, self._writer), None, None

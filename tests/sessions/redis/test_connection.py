@@ -1,16 +1,21 @@
 """How connections are made: TLS and users on real servers, and what operators are told."""
 
+import asyncio
+import gc
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from gateway.errors import GatewayError
 from gateway.sessions.faults import tell
+from gateway.sessions.redis.connection import connect, connector_of
 from gateway.sessions.redis.links import open_link
 from gateway.sessions.redis.store import RedisStore
 from gateway.sessions.store import Block
+from gateway.settings.redis_url import parse_redis_url
 from tests.support.endings import Told, until
 from tests.support.redis_load import following
 from tests.support.redis_server import RedisServer
@@ -171,3 +176,42 @@ async def test_a_full_server_is_told(own_redis: RedisServer, clock: HandClock) -
         await store.create(SESSION, None, 10)
     assert "Redis is full" in tell(caught.value)
     await store.close()
+
+
+# Servers that cannot be reached
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("127.0.0.1:1", "nothing listens at Redis' address"),
+        ("localhost:1", "nothing listens at Redis' address"),
+        ("nobody.invalid:1", "Redis' host name is not known"),
+    ],
+)
+async def test_who_cannot_be_reached_is_told(clock: HandClock, address: str, told: str) -> None:
+    """As what it is, without the address."""
+    cause = await cause_of(f"redis://{address}", clock)
+    assert f"({told})" in cause
+    assert address.partition(":")[0] not in cause
+
+
+def test_a_look_up_that_is_cut_off_leaves_nothing_behind() -> None:
+    """On uvloop, whose own look-ups leave a failure that nobody retrieves."""
+    complaints: list[object] = []
+
+    async def cut_off() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: complaints.append(context))
+        for _ in range(5):
+            made = connector_of(parse_redis_url("redis://nobody.invalid"))("nobody.invalid", 1)
+            attempt = asyncio.create_task(connect(made))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            attempt.cancel()
+            await asyncio.gather(attempt, return_exceptions=True)
+        await asyncio.sleep(0.1)  # the resolver's threads come back
+        gc.collect()
+
+    uvloop.run(cut_off())
+    assert complaints == []
