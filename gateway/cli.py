@@ -100,7 +100,7 @@ def check(config: Path) -> None:
     """Check the settings as start-up would; list every problem.
 
     Also that the session store needs no encryption key that is missing. No address, platform or
-    upstream is tried, and nothing is written.
+    upstream is tried, and no store is made.
     """
     settings = load_or_end(config).settings
     checked = run_or_end(_check_store(settings), config=config)

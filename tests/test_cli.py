@@ -266,10 +266,34 @@ async def test_check_of_good_settings(tmp_path: Path) -> None:
     write_settings(tmp_path)
     finished = await run(tmp_path, "check")
     assert_clean(finished)
-    assert finished.out == "gateway.yaml: good: 5 apps, 1 upstreams, 5 routes\n"
+    good, checked = finished.out.splitlines()
+    assert good.startswith("gateway.yaml: good: 5 apps, 1 upstreams, ")
+    assert "there is no session store yet; not tried: addresses, platforms, upstreams" in checked
+    assert not (tmp_path / "data" / "gateway.db").exists()
     (tmp_path / "live.yaml").write_text(production(80, 81))
     env = {**await made_keys(tmp_path), "APP_SECRET": "s3cr3t-of-the-app"}
     assert_clean(await run(tmp_path, "check", "-c", "live.yaml", env=env))
+
+
+async def test_check_looks_for_missing_encryption_keys(tmp_path: Path) -> None:
+    """As start-up would; a store that is away is told and is no problem."""
+    write_settings(tmp_path)
+    store = SqliteStore(tmp_path / "data" / "gateway.db", now)
+    await store.open()
+    good = await run(tmp_path, "check")
+    assert_clean(good)
+    assert "the session store needs no other" in good.out
+    await store.note_sealing_key("0123abcd", now() + 86400)
+    await store.close()
+    refused = await run(tmp_path, "check")
+    assert (refused.code, refused.out) == (1, "")
+    assert "session.encryption_keys: found no key with the id 0123abcd" in refused.err
+    settings = yaml.safe_load((tmp_path / "gateway.yaml").read_text())
+    settings["session"] = {**settings.get("session", {}), "store": "redis://127.0.0.1:1"}
+    (tmp_path / "gateway.yaml").write_text(yaml.safe_dump(settings))
+    away = await run(tmp_path, "check")
+    assert_clean(away)
+    assert "not checked against the session store: store_unavailable" in away.out
 
 
 async def test_a_settings_file_that_is_not_there(tmp_path: Path) -> None:

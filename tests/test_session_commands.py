@@ -31,6 +31,8 @@ async def test_sessions_are_listed(running: RunningGateway) -> None:
     assert running.upstream.requests[-1].value("X-Session-Id") == key
     assert (subject, app) == (f"wechat:wxshop:{openid}", "shop-wechat")
     assert [len(moment) for moment in moments] == [20, 20, 20]
+    by_id = await sessions(running, "list", "--app", "wxshop", "--platform", "wechat")
+    assert len(by_id.out.splitlines()) == 2
     cut = await sessions(running, "list", "--limit", "1")
     assert len(cut.out.splitlines()) == 1
     assert "raise --limit" in cut.err

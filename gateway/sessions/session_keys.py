@@ -49,7 +49,7 @@ class SessionKeys:
         return self._keyring.seal(value, _context(subject))
 
     async def of(self, subject: Subject) -> tuple[SessionKey, ...]:
-        """Return a subject's last ones, newest first, without those that are too old or no key opens.
+        """Return a subject's last ones, newest first, without too old ones and those no key opens.
 
         Raises: GatewayError store_unavailable.
         """

@@ -31,7 +31,7 @@ class Settings(Part):
     """Everything the gateway is told."""
 
     environment: Literal["production", "development"] = "production"
-    """Only in development: http in `api_base`, and keys made where none are given."""
+    """Only in development: http in `api_base`, the devtools' code, keys made where none is set."""
     server: ServerSettings = given({})
     admin: AdminSettings = given({})
     endpoints: EndpointsSettings = given({})
