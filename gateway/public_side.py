@@ -76,16 +76,10 @@ async def open_public_side(
         )
         upstreams = await stack.enter_async_context(open_upstreams(settings.upstreams))
         live = LiveSessions(clock, sessions.confirm)
-        sessions.on_ended(live.end)
-        sessions.on_renewed(live.renewed)
-        sessions.on_found(live.found)
-        sessions.watch(live.keys)
-        departures = Departures(live, lambda: sessions.is_out_of_grace)
+        departures = _connect(live, sessions)
         stack.push_async_callback(departures.close)
-        sessions.on_out_of_grace(departures.begin)
         proxy = Proxy(upstreams, build_proxy_limits(settings), live, cookie_name(settings))
         stack.callback(proxy.close)
-        trust = build_trust(settings)
         parts = EntryParts(
             access=Access(
                 build_router(settings),
@@ -95,7 +89,7 @@ async def open_public_side(
             ),
             proxy=proxy,
             endpoints=build_endpoints(settings, login, sessions, store, clock),
-            trust=trust,
+            trust=build_trust(settings),
             limits=build_admission_limits(settings),
             clock=clock,
             new_request_id=RequestIds(),
@@ -103,17 +97,33 @@ async def open_public_side(
             counts=counts,
             write_idle_s=settings.server.timeouts.write_idle,
         )
-        entry = Entry(parts)
-        server = GatewayServer(
-            entry.handle,
-            entry.refuse_unparsed,
-            build_protocol_limits(settings),
-            trust.is_trusted,
-            FastPath(entry, parts),
-        )
+        entry, server = _serve(parts, settings)
         listener = Listener(server, entry, live, settings.server.timeouts.shutdown)
         counts.watch(read_usage)
         counts.watch(lambda: read_clients(server))
         counts.watch(lambda: [(ENDINGS_WAITING, (), sessions.unconfirmed_endings)])
         counts.watch(lambda: read_upstreams(upstreams.values()))
         yield PublicSide(listener, entry, log)
+
+
+def _connect(live: LiveSessions, sessions: SessionService) -> Departures:
+    """Have what lives of sessions told what becomes of them."""
+    sessions.on_ended(live.end)
+    sessions.on_renewed(live.renewed)
+    sessions.on_found(live.found)
+    sessions.watch(live.keys)
+    departures = Departures(live, lambda: sessions.is_out_of_grace)
+    sessions.on_out_of_grace(departures.begin)
+    return departures
+
+
+def _serve(parts: EntryParts, settings: Settings) -> tuple[Entry, GatewayServer]:
+    entry = Entry(parts)
+    server = GatewayServer(
+        entry.handle,
+        entry.refuse_unparsed,
+        build_protocol_limits(settings),
+        parts.trust.is_trusted,
+        FastPath(entry, parts),
+    )
+    return entry, server
