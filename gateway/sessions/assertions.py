@@ -71,6 +71,7 @@ class Assertions:
                 await self._say_all()
             except Exception:  # noqa: BLE001 - a fault of whoever is told must not stop the next one
                 _LOG.exception("a fault while endings of sessions were said again")
+                self._note_failure()
 
     async def _pause(self) -> None:
         """Wait to be woken, after a failure only for a while."""
@@ -91,19 +92,19 @@ class Assertions:
         self._failures = 0
 
     async def _is_confirmed(self, ending: Ending, reason: str) -> bool:
+        self._standing.postpone(ending)  # first: whatever fails, the others have their turn
         try:
             keys = await self._say(ending, reason)
         except UnconfirmedError as error:
             if error.keys and not isinstance(ending, str):
                 self._standing.replace(ending, error.keys)
-            self._standing.postpone(ending)
             return False
         except GatewayError:
-            self._standing.postpone(ending)
             return False
-        self._standing.confirm(ending)
         for key in keys:
-            self._tell(key)
+            self._tell(key)  # before it counts as confirmed, which has it said no more
+        self._standing.note(keys, reason)
+        self._standing.confirm(ending)
         return True
 
     async def _say(self, ending: Ending, reason: str) -> tuple[str, ...]:

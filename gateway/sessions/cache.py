@@ -102,7 +102,7 @@ class SessionCache:
         if not (is_calm or entry.good_from <= now <= self._good_until(entry)):
             return None
         stretch = entry.stretch
-        if now > stretch.trusted_until and not self._contact.goes_on(stretch):
+        if now > stretch.trusted_until and not self._contact.goes_on(stretch, entry.session.key):
             return None
         if not is_calm:
             self._note(entry, now)
@@ -115,7 +115,7 @@ class SessionCache:
         now = self._clock()
         if entry is None or not self.is_good(entry, now):
             return None
-        if now > entry.stretch.trusted_until and not self._contact.goes_on(entry.stretch):
+        if now > entry.stretch.trusted_until and not self._contact.goes_on(entry.stretch, key):
             return None
         return entry
 

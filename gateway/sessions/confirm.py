@@ -41,7 +41,6 @@ class Confirmations:
         if len(self._lanes) < LANES:
             lane = asyncio.create_task(self._work(), name="open sessions")
             self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
 
     def restart(self, keys: Iterable[str]) -> None:
         """Have these asked for, and nothing else that still waits."""
@@ -57,13 +56,17 @@ class Confirmations:
         for lane in lanes:
             lane.cancel()
         await asyncio.gather(*lanes, return_exceptions=True)
+        self._lanes.clear()  # one cancelled before its first step never came to leave
 
     async def _work(self) -> None:
-        while self._waiting:
-            key, _ = self._waiting.popitem(last=False)
-            if not await self._is_settled(key):
-                await asyncio.sleep(BEAT_S)
-                self._waiting[key] = None  # behind the others: one bad record holds up nobody
+        try:
+            while self._waiting:
+                key, _ = self._waiting.popitem(last=False)
+                if not await self._is_settled(key):
+                    await asyncio.sleep(BEAT_S)
+                    self._waiting[key] = None  # behind the others: one bad record holds up nobody
+        finally:  # at once: what is added a moment later needs a lane of its own
+            self._lanes.difference_update({asyncio.current_task()})
 
     async def _is_settled(self, key: str) -> bool:
         try:

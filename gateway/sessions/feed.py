@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from gateway.errors import GatewayError
 from gateway.sessions.contact import Contact
 from gateway.sessions.faults import tell
+from gateway.sessions.parts import PartlyAwayError
 from gateway.sessions.store import SessionStore
 
 _FIRST_PAUSE_S = 0.05
@@ -92,15 +93,17 @@ class Feed:
             await asyncio.sleep(self._pause_s())
 
     async def _probe(self) -> None:
-        """Learn whether the store is away, or only its telling: no request shall wait for that."""
+        """Learn which parts are away, or only the telling: no request shall wait for that."""
         try:
             await self._store.ping()
+        except PartlyAwayError as error:
+            self._contact.failed_in(error.parts)
         except GatewayError:
             self._contact.failed()
-            if self._contact.is_out_of_grace:
-                self._on_out_of_grace()
         else:
             self._contact.reached()
+        if self._contact.is_out_of_grace:
+            self._on_out_of_grace()
 
     def _pause_s(self) -> float:
         """Doubling, bounded, and different in each process."""

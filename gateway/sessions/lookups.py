@@ -156,9 +156,9 @@ class Lookups:
         try:
             record = await self._store.get(key)
         except GatewayError:
-            self._contact.failed()
+            self._contact.failed(key)
             raise
-        self._contact.reached()
+        self._contact.reached(key)
         if key in self._ended_meanwhile:
             return Tombstone(REVOKED)
         if key in self._changed_meanwhile:

@@ -6,6 +6,7 @@ store there is. Design section 5. It opens and closes the store it is given.
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from gateway.clock import Clock
@@ -82,10 +83,13 @@ class SessionService:
         self._uses = LastUses()
         sealing = SealingNote(store, keyring.key_ids[0], policy.max_lifetime_s, clock)
         self._renewed = RenewedNote(store, keyring.key_ids, policy.max_lifetime_s)
-        self._upkeep = Upkeep(
-            *(store, self._uses, clock, upkeep_interval_s), sealing=sealing, renewed=self._renewed
-        )
         ages = Ages(policy.lifetime_s, policy.idle_timeout_s, _touch_after_s(policy))
+        self._upkeep = Upkeep(
+            *(store, self._uses, clock, min(upkeep_interval_s, ages.touch_after_s)),
+            sealing=sealing,
+            renewed=self._renewed,
+            monotonic=monotonic,
+        )
         self._standing = Standing(clock, monotonic)
         self._memory = SessionMemory(
             *(store, clock, cache or CachePolicy(), ages, self._uses, self._upkeep.note),
@@ -94,6 +98,7 @@ class SessionService:
         self.recall = self._memory.recall
         self._assertions = Assertions(store, self._standing, self._memory.ended)
         self._memory.on_new_stretch(self._assertions.new_stretch)
+        self._memory.on_new_stretch(self._upkeep.new_stretch)
         self._endings = Endings(store, self._memory, self._standing, self._assertions)
         self.blocks = Blocks(store, self._endings, clock)
         self._session_keys = SessionKeys(
@@ -113,11 +118,11 @@ class SessionService:
         self._memory.start()
 
     async def close(self) -> None:
-        """Write what is noted, and close the store."""
-        await self._memory.stop()
-        await self._assertions.stop()
-        await self._upkeep.stop()
-        await self._store.close()
+        """Write what is noted, and close the store, whichever of these fails."""
+        async with AsyncExitStack() as last_first:
+            last_first.push_async_callback(self._store.close)
+            for part in (self._upkeep, self._assertions, self._memory):
+                last_first.push_async_callback(part.stop)
 
     @property
     def is_following(self) -> bool:

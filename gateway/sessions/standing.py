@@ -8,17 +8,22 @@ the store says, until it has confirmed them. Recent: confirmed within `RECENT_S`
 replica that was behind may undo them, so they are said again when endings may have been missed.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.sessions.model import Session, Subject
+from gateway.sessions.token import MAX_AHEAD_S
 
 MAX_WAITING = 10_000
 """Endings that wait, and as many recent ones, per process: some 3 MB each. The oldest go first."""
+_LOG_EVERY = 1000
 RECENT_S = 60.0
 """How far a replica may be behind that is made primary: Sentinel and Cluster take seconds."""
+
+_LOG = logging.getLogger(__name__)
 
 Ending = str | Subject
 """A session's key, which means its family; or all sessions of a subject."""
@@ -26,7 +31,10 @@ Ending = str | Subject
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something ended, and the moment, by the wall clock: younger sessions are not meant."""
+    """Why something ended, and the moment, by the wall clock: younger sessions are not meant.
+
+    Who made a session may have a clock that is `MAX_AHEAD_S` ahead of ours.
+    """
 
     text: str
     at: float
@@ -40,6 +48,7 @@ class Standing:
         self._monotonic = monotonic
         self._waiting: OrderedDict[Ending, Reason] = OrderedDict()
         self._recent: OrderedDict[str, tuple[float, Reason]] = OrderedDict()
+        self._given_up = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -55,7 +64,7 @@ class Standing:
         if session.key in self._waiting or session.origin in self._waiting:
             return True
         reason = self._waiting.get(session.subject)
-        return reason is not None and session.created_at <= reason.at
+        return reason is not None and session.created_at <= reason.at + MAX_AHEAD_S
 
     def add(self, ending: Ending, text: str) -> None:
         """Let an ending stand until it is confirmed; said twice, the first word counts."""
@@ -76,6 +85,7 @@ class Standing:
         """Note that the store has confirmed an ending: from now on it answers for it."""
         reason = self._waiting.pop(ending, None)
         if reason is not None and isinstance(ending, str):
+            self._recent.pop(ending, None)  # what counts is the last time that the store knew it
             self._note(ending, reason)
 
     def replace(self, subject: Subject, keys: Iterable[str]) -> None:
@@ -92,23 +102,37 @@ class Standing:
             self._note(key, reason)
 
     def doubt_recent(self) -> None:
-        """Let recent endings wait again: they may have been undone."""
-        oldest_at = self._monotonic() - RECENT_S
-        for key, (noted_at, reason) in self._recent.items():
-            if noted_at >= oldest_at:
-                self._add(key, reason)
+        """Let recent endings wait again: they may have been undone.
+
+        The youngest of them, as far as there is room: none that is unconfirmed goes for it.
+        """
+        self._forget_old()
+        doubtful = [key for key in self._recent if key not in self._waiting]
+        room = max(MAX_WAITING - len(self._waiting), 0)
+        for key in doubtful[max(len(doubtful) - room, 0) :]:
+            self._add(key, self._recent[key][1])
 
     def _add(self, ending: Ending, reason: Reason) -> None:
         self._waiting.setdefault(ending, reason)
         if len(self._waiting) > MAX_WAITING:
             self._waiting.popitem(last=False)
+            self._note_given_up()
+
+    def _note_given_up(self) -> None:
+        self._given_up += 1
+        if self._given_up % _LOG_EVERY == 1:
+            text = "%d endings of sessions are given up unconfirmed: more than %d wait"
+            _LOG.error(text, self._given_up, MAX_WAITING)
 
     def _note(self, key: str, reason: Reason) -> None:
         """Keep the moment of the first word: repeating it makes an ending no younger."""
-        now = self._monotonic()
-        self._recent.setdefault(key, (now, reason))
-        while len(self._recent) > MAX_WAITING or self._oldest_at() < now - RECENT_S:
+        self._forget_old()
+        self._recent.setdefault(key, (self._monotonic(), reason))
+        if len(self._recent) > MAX_WAITING:
             self._recent.popitem(last=False)
 
-    def _oldest_at(self) -> float:
-        return next(iter(self._recent.values()))[0]
+    def _forget_old(self) -> None:
+        """Forget what is recent no more; they stand in the order of their moments."""
+        oldest_at = self._monotonic() - RECENT_S
+        while self._recent and next(iter(self._recent.values()))[0] < oldest_at:
+            self._recent.popitem(last=False)

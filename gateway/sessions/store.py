@@ -3,8 +3,8 @@
 It must not know tokens, keys that decrypt, or requests. A store keeps what it is given and judges
 nothing but the moment a record ends: whether a session may still be used is the service's decision.
 
-Every call but `open`, `close` and `follow` is given up after `STORE_TIMEOUT_S`. Whatever goes wrong
-in a store leaves it as GatewayError `store_unavailable`, never as "no such session".
+Calls but `open`, `close`, `follow`, `touch` are given up after `STORE_TIMEOUT_S`. Whatever goes
+wrong in a store leaves it as GatewayError `store_unavailable`, never as "no such session".
 """
 
 import asyncio
@@ -24,6 +24,9 @@ STORE_TIMEOUT_S = 1.0
 MAX_PAGE = 1000
 SESSION_KEYS_KEPT = 3
 """`session_key`s per subject: a client may hold data encrypted before its latest login."""
+
+RENEWED_KEPT_S = 600.0
+"""A renewed session's record outlasts it: whoever ends it late still ends its successor."""
 
 MAX_NOTE_BYTES = 4096
 """Values of short-lived notes are ours and small; a larger one is a fault of ours."""
@@ -161,8 +164,9 @@ class SessionStore(Protocol):
     async def end(self, key: str, reason: str) -> tuple[str, ...]:
         """End a session and its family, each with a tombstone until it would have expired.
 
-        Returns the keys of those that lived; of none, where this one did not. Said again of one
-        that has ended, it is written again, for replicas to hear. Raises: UnconfirmedError.
+        Whatever is kept ends, expired or not: clocks may be wrong. Returns the keys of those that
+        lived. Said again of one that has ended, it is written again, for replicas to hear.
+        Raises: UnconfirmedError.
         """
         ...
 
@@ -201,7 +205,7 @@ class SessionStore(Protocol):
         ...
 
     async def touch(self, last_used_at: Mapping[str, float]) -> None:
-        """Record last uses by key; never backwards, and never for a session that has ended."""
+        """Record last uses by key; never backwards, nor of an ended one; each part is bounded."""
         ...
 
     async def session_keys(self, subject: Subject) -> tuple[SealedKey, ...]:

@@ -7,6 +7,8 @@ costs nothing but memory, and that is bounded.
 
 import asyncio
 import logging
+import math
+import time
 from itertools import islice
 
 from gateway.clock import Clock
@@ -18,6 +20,11 @@ INTERVAL_S = 30.0
 BATCH = 1000
 MAX_PENDING = 100_000
 """Sessions whose last use waits to be written, per process: some 20 MB, as many as are cached."""
+
+MAX_JUMP_S = 60.0
+"""How far the wall clock may gain on time itself between two rounds: what corrections do."""
+STEADY_S = 3600.0
+"""After a jump nothing is removed for so long: for whoever sets the clock right again."""
 
 _PURGE_BATCHES = 100  # per round: 100,000 records, so that expiry keeps up with logins
 _LOG = logging.getLogger(__name__)
@@ -45,11 +52,35 @@ class LastUses:
         """The `BATCH` that have waited longest; they stay noted until `written`."""
         return dict(islice(self._pending.items(), BATCH))
 
+    def postpone(self, batch: dict[str, float]) -> None:
+        """Let the others come first: what cannot be written now must not hold them up."""
+        for key in batch:
+            self._pending[key] = self._pending.pop(key)
+
     def written(self, batch: dict[str, float]) -> None:
         """Forget what the store knows now, but not what was noted since."""
         for key, at in batch.items():
             if self._pending.get(key) == at:
                 del self._pending[key]
+
+
+class ClockWatch:
+    """Whether the wall clock may be believed about what is removed for good."""
+
+    def __init__(self, clock: Clock, monotonic: Clock) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._ahead_s = clock() - monotonic()
+        self._steady_from = -math.inf
+
+    def steady_time(self) -> float | None:
+        """Return the time, unless the clock was set forward within `STEADY_S`; ask each round."""
+        now, steady_now = self._clock(), self._monotonic()
+        jump_s, self._ahead_s = now - steady_now - self._ahead_s, now - steady_now
+        if jump_s > MAX_JUMP_S:
+            _LOG.warning("the clock was set forward by %.0f s: nothing is purged for now", jump_s)
+            self._steady_from = steady_now + STEADY_S
+        return now if steady_now >= self._steady_from else None
 
 
 class Upkeep:
@@ -64,16 +95,18 @@ class Upkeep:
         *,
         sealing: SealingNote | None = None,
         renewed: RenewedNote | None = None,
+        monotonic: Clock = time.monotonic,
     ) -> None:
         self._store = store
         self._uses = uses
-        self._clock = clock
+        self._clock_watch = ClockWatch(clock, monotonic)
         self._interval_s = interval_s
         self._notes = [note for note in (sealing, renewed) if note is not None]
         self._sealing = sealing
         self._wake = asyncio.Event()
         self._stopping = False
         self._store_is_away = False
+        self._was_heard = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -97,6 +130,12 @@ class Upkeep:
         if self._sealing is not None and self._sealing.use():
             self._hurry()
 
+    def new_stretch(self) -> None:
+        """Write what a store could not take that is heard again: others ask it for last uses."""
+        if self._was_heard:  # at the first time nothing can have waited
+            self._wake.set()
+        self._was_heard = True
+
     def _hurry(self) -> None:
         if not self._store_is_away:
             self._wake.set()
@@ -118,6 +157,9 @@ class Upkeep:
         except GatewayError as error:
             self._store_is_away = True
             _LOG.warning("session upkeep waits for the store: %s", error)
+        except Exception:  # noqa: BLE001 - a fault in one round must not end all upkeep
+            self._store_is_away = True
+            _LOG.exception("a fault in session upkeep")
 
     async def _pause(self) -> None:
         try:
@@ -130,10 +172,17 @@ class Upkeep:
     async def _write_uses(self) -> None:
         for _ in range(0, len(self._uses), BATCH):
             batch = self._uses.batch()
-            await self._store.touch(batch)
+            try:
+                await self._store.touch(batch)
+            except GatewayError:
+                self._uses.postpone(batch)
+                raise
             self._uses.written(batch)
 
     async def _purge(self) -> None:
+        now = self._clock_watch.steady_time()
+        if now is None:
+            return
         for _ in range(_PURGE_BATCHES):
-            if self._stopping or await self._store.purge(self._clock()) == 0:
+            if self._stopping or await self._store.purge(now) == 0:
                 return

@@ -110,6 +110,9 @@ async def test_a_subject_while_the_store_is_away(parts: Parts) -> None:
     parts.store.fault = None
     await parts.is_done()
     assert set(parts.told) == {ONE.key, TWO.key, THREE.key}
+    parts.standing.doubt_recent()  # a failover may undo these too
+    assert {key for key in parts.told if parts.standing.refuses_key(key)} == set(parts.told)
+    assert len(parts.told) == len(parts.standing)
 
 
 async def test_a_new_stretch(parts: Parts) -> None:
@@ -174,6 +177,43 @@ async def test_a_fault_of_who_is_told(parts: Parts, caplog: pytest.LogCaptureFix
     parts.add(TWO.key)
     await parts.is_done()
     assert parts.told == [TWO.key]
+
+
+async def test_a_fault_of_the_store(
+    parts: Parts, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is logged and counts as a failure: said again after a pause, behind the others."""
+    end = parts.store.end
+
+    async def fail(key: str, reason: str) -> tuple[str, ...]:
+        if key == ONE.key:
+            raise ZeroDivisionError
+        return await end(key, reason)
+
+    monkeypatch.setattr(parts.store, "end", fail)
+    parts.add(ONE.key, TWO.key)
+    await until(lambda: TWO.key in parts.told)
+    assert parts.assertions._failures
+    assert "a fault while endings" in caplog.text
+    monkeypatch.undo()
+    await parts.is_done()
+    assert not await parts.store.lives(ONE.key)
+
+
+async def test_told_before_it_is_confirmed(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault after the store's answer leaves nobody untold."""
+
+    def fail(ending: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(parts.standing, "confirm", fail)
+    parts.add(ONE.key)
+    await until(lambda: "a fault while endings" in caplog.text)
+    assert parts.told == [ONE.key]
+    monkeypatch.undo()
+    await parts.is_done()
 
 
 async def test_never_started(tmp_path: Path, clock: HandClock) -> None:

@@ -103,6 +103,19 @@ async def test_a_fault_of_who_is_told(played: Played, caplog: pytest.LogCaptureF
     assert "a fault while an open session was looked up" in caplog.text
 
 
+async def test_added_as_the_lanes_end(played: Played) -> None:
+    """It is asked for, though no lane looks again: between its last look and its task's end."""
+    played.gate.clear()
+    for key in MANY[:LANES]:
+        played.confirmations.add(key)
+    await until(lambda: len(played.asked) == LANES)
+    played.gate.set()
+    # Behind the lanes' last steps, before the callbacks of their ends.
+    asyncio.get_running_loop().call_soon(played.confirmations.add, "late")
+    await until(lambda: "late" in played.asked)
+    await played.is_idle()
+
+
 async def test_a_new_stretch_begins_anew(played: Played) -> None:
     """What still waits and is not open any more is not asked for."""
     played.gate.clear()

@@ -8,6 +8,7 @@ from gateway.sessions.contact import TRUST_S, Contact
 from tests.support.sessions import START_AT, HandClock
 
 GRACE_S = 60.0
+KEY = "A-key"
 
 
 @pytest.fixture
@@ -121,12 +122,12 @@ async def test_grace(contact: Contact, steady: HandClock) -> None:
     contact.heard(0)
     stretch = contact.stretch_of_a_lookup()
     contact.lost()
-    assert not contact.goes_on(stretch), "the store may be there: ask it"
+    assert not contact.goes_on(stretch, KEY), "the store may be there: ask it"
     contact.failed()
     steady.forward(GRACE_S)
-    assert contact.goes_on(stretch)
+    assert contact.goes_on(stretch, KEY)
     steady.forward(0.5)
-    assert not contact.goes_on(stretch)
+    assert not contact.goes_on(stretch, KEY)
     assert not contact.is_in_grace(stretch)
 
 
@@ -141,8 +142,8 @@ async def test_grace_counts_for_each_stretch(contact: Contact, steady: HandClock
     contact.lost()
     contact.failed()
     steady.forward(2)
-    assert not contact.goes_on(old)
-    assert contact.goes_on(new)
+    assert not contact.goes_on(old, KEY)
+    assert contact.goes_on(new, KEY)
     contact.close()
 
 
@@ -183,10 +184,36 @@ async def test_grace_ends_with_the_stores_return(contact: Contact, how: str) -> 
     """Once the store has answered, it is asked again, though grace is left."""
     stretch = contact.stretch_of_a_lookup()
     contact.failed()
-    assert contact.goes_on(stretch)
+    assert contact.goes_on(stretch, KEY)
     if how == "heard":
         contact.heard(0)
     else:
         contact.reached()
-    assert not contact.goes_on(stretch)
+    assert not contact.goes_on(stretch, KEY)
     contact.close()
+
+
+async def test_a_part_that_is_away(contact: Contact) -> None:
+    """What lies in it goes on; what lies in another is asked for."""
+    stretch = contact.stretch_of_a_lookup()
+    contact.failed(KEY)
+    assert contact.goes_on(stretch, "A-nother")
+    assert not contact.goes_on(stretch, "B-key")
+    contact.reached("B-key")
+    assert contact.goes_on(stretch, KEY), "its own part has not answered"
+    contact.reached("A-nother")
+    assert not contact.goes_on(stretch, KEY)
+
+
+async def test_the_parts_that_a_probe_found(contact: Contact, steady: HandClock) -> None:
+    """They are away and no others, whatever was known before; past `grace` nothing is open."""
+    stretch = contact.stretch_of_a_lookup()
+    contact.failed()
+    contact.failed("B-key")
+    contact.failed_in({"A"})
+    assert contact.goes_on(stretch, KEY)
+    assert not contact.goes_on(stretch, "B-key")
+    steady.forward(GRACE_S + 0.1)
+    assert contact.is_out_of_grace
+    contact.failed_in(())
+    assert not contact.is_out_of_grace

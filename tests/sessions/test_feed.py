@@ -11,10 +11,13 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.sessions.contact import Contact
 from gateway.sessions.feed import Feed
+from gateway.sessions.parts import PartlyAwayError
 from gateway.sessions.sqlite.store import SqliteStore
 from gateway.sessions.store import Listener
 from tests.support.endings import until
 from tests.support.sessions import HandClock
+
+KEY = "A-key"
 
 
 class ScriptedStore(SqliteStore):
@@ -22,6 +25,7 @@ class ScriptedStore(SqliteStore):
 
     is_telling = True
     is_there = True
+    away_parts = ""
     listener: Listener | None = None
     fault: Exception | None = None
     followed = 0
@@ -42,6 +46,8 @@ class ScriptedStore(SqliteStore):
         self.pinged += 1
         if not self.is_there:
             raise GatewayError("store_unavailable", "away")
+        if self.away_parts:
+            raise PartlyAwayError(self.away_parts)
 
 
 class Played:
@@ -131,7 +137,18 @@ async def test_only_a_call_says_that_the_store_is_away(played: Played, is_there:
     played.contact.failed()
     played.feed.start()
     await until(lambda: played.store.pinged >= 2)
-    assert played.contact.goes_on(stretch) is not is_there
+    assert played.contact.goes_on(stretch, KEY) is not is_there
+
+
+async def test_a_part_of_the_store_is_away(played: Played) -> None:
+    """Only what lies there goes on unasked."""
+    stretch = played.contact.stretch_of_a_lookup()
+    played.store.is_telling, played.store.away_parts = False, "A"
+    played.contact.failed()
+    played.feed.start()
+    await until(lambda: played.store.pinged >= 2)
+    assert played.contact.goes_on(stretch, KEY)
+    assert not played.contact.goes_on(stretch, "B-key")
 
 
 @pytest.mark.parametrize("is_there", [True, False])

@@ -247,10 +247,10 @@ async def test_the_store_is_known_to_be_away(parts: Parts) -> None:
     stretch = parts.contact.stretch_of_a_lookup()
     parts.store.is_away = True
     assert await code_of(parts.ask()) == "store_unavailable"
-    assert parts.contact.goes_on(stretch)
+    assert parts.contact.goes_on(stretch, SESSION.key)
     parts.store.is_away = False
     await parts.lookups.get(SESSION.key)
-    assert not parts.contact.goes_on(stretch)
+    assert not parts.contact.goes_on(stretch, SESSION.key)
 
 
 async def test_no_stampede(parts: Parts) -> None:
@@ -273,7 +273,7 @@ async def test_whose_turn_does_not_come(parts: Parts, monkeypatch: pytest.Monkey
     parts.store.gate = asyncio.Event()
     tasks = [parts.ask(session_key_of(f"{number}")) for number in range(AT_ONCE + 1)]
     assert await code_of(tasks[-1]) == "store_unavailable"
-    assert not parts.contact.goes_on(stretch)
+    assert not parts.contact.goes_on(stretch, SESSION.key)
     parts.store.gate.set()
     await asyncio.gather(*tasks[:-1])
 

@@ -321,6 +321,39 @@ async def test_last_use_is_written_later(sqlite_store: SqliteStore, clock: HandC
     assert await last_use(sqlite_store, issued) == START_AT + DAY_S
 
 
+async def test_closed_whatever_fails(
+    sqlite_store: SqliteStore, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault while one part ends keeps no other from its end, and is told."""
+    service = build(sqlite_store, clock)
+    await service.open()
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(service._assertions, "stop", fail)
+    issued = await service.create(LOGIN)
+    clock.forward(DAY_S)
+    await service.authenticate(issued.token)
+    with pytest.raises(ZeroDivisionError):
+        await service.close()
+    monkeypatch.undo()
+    await service._assertions.stop()
+    with pytest.raises(GatewayError):
+        await sqlite_store.ping()
+    await sqlite_store.open()
+    assert await last_use(sqlite_store, issued) == START_AT + DAY_S
+
+
+async def test_upkeep_is_as_fine_as_uses_and_hears_of_the_store_s_return(
+    sqlite_store: SqliteStore, clock: HandClock
+) -> None:
+    """With a short idle time-out no other process shall take a session for unused."""
+    service = build(sqlite_store, clock, replace(POLICY, idle_timeout_s=100))
+    assert service._upkeep._interval_s == 10
+    assert service._upkeep.new_stretch in service._memory._on_new_stretch
+
+
 @pytest.mark.parametrize(
     ("idle_timeout_s", "age_s", "is_noted", "reason"),
     [

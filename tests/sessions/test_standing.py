@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from gateway.sessions.standing import MAX_WAITING, RECENT_S, Standing
+from gateway.sessions.token import MAX_AHEAD_S
 from tests.support.sessions import START_AT, HandClock, make_session, make_subject
 
 ALICE = make_subject("o-alice")
@@ -50,12 +53,13 @@ def test_a_session_and_what_came_of_it() -> None:
 
 
 def test_a_subject_s_sessions_up_to_now() -> None:
-    """A later login is not meant."""
+    """A later login is not meant, but one from a machine whose clock is ahead."""
     parts = Parts()
     parts.standing.add(ALICE, "revoked")
     assert parts.standing.refuses(FIRST)
     assert not parts.standing.refuses(make_session(4, make_subject("o-bob")))
-    assert not parts.standing.refuses(make_session(5, ALICE, created_at=START_AT + 1))
+    assert parts.standing.refuses(make_session(5, ALICE, created_at=START_AT + MAX_AHEAD_S))
+    assert not parts.standing.refuses(make_session(6, ALICE, created_at=START_AT + MAX_AHEAD_S + 1))
 
 
 def test_confirmed() -> None:
@@ -77,7 +81,8 @@ def test_the_first_word_counts() -> None:
     parts.clock.forward(10)
     parts.standing.add(ALICE, "revoked")
     assert parts.standing.first() == (ALICE, "blocked")
-    assert not parts.standing.refuses(make_session(5, ALICE, created_at=START_AT + 5))
+    later = make_session(5, ALICE, created_at=START_AT + MAX_AHEAD_S + 5)
+    assert not parts.standing.refuses(later)
 
 
 def test_a_subject_becomes_its_sessions() -> None:
@@ -114,9 +119,47 @@ def test_recent_endings_wait_again() -> None:
     assert parts.waiting() == ["new", "unsure"]
     for key in ("new", "unsure"):
         parts.standing.confirm(key)
-    parts.steady.forward(RECENT_S)
+    parts.steady.forward(RECENT_S + 1)
     parts.standing.doubt_recent()
     assert parts.waiting() == []
+
+
+def test_confirmed_again_later() -> None:
+    """An ending is recent from the moment at which the store has last confirmed it."""
+    parts = Parts()
+    parts.standing.note(["again"], "logout")
+    parts.steady.forward(RECENT_S - 10)
+    parts.standing.doubt_recent()
+    parts.steady.forward(20)
+    parts.standing.confirm("again")
+    assert parts.waiting() == []
+    parts.steady.forward(RECENT_S)
+    parts.standing.doubt_recent()
+    assert parts.waiting() == ["again"]
+
+
+def test_recent_ones_only_fill_the_room() -> None:
+    """The youngest wait again; none that the store has never confirmed goes for them."""
+    parts = Parts()
+    parts.standing.note([f"r{number}" for number in range(100)], "logout")
+    for number in range(MAX_WAITING - 2):
+        parts.standing.add(f"w{number}", "revoked")
+    for _ in range(2):
+        parts.standing.doubt_recent()
+        assert all(parts.standing.refuses_key(f"w{n}") for n in range(MAX_WAITING - 2))
+        assert parts.waiting()[-2:] == ["r98", "r99"]
+        assert len(parts.standing) == MAX_WAITING
+
+
+def test_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    """The log tells of the first that is given up, then of each thousandth."""
+    parts = Parts()
+    for number in range(MAX_WAITING + 1001):
+        parts.standing.add(str(number), "logout")
+    assert caplog.messages == [
+        f"{count} endings of sessions are given up unconfirmed: more than 10000 wait"
+        for count in (1, 1001)
+    ]
 
 
 def test_bounded() -> None:

@@ -16,6 +16,7 @@ from gateway.sessions.store import (
     BEAT_S,
     BLOCKED,
     MAX_NOTE_BYTES,
+    RENEWED_KEPT_S,
     SESSION_KEYS_KEPT,
     Block,
     Page,
@@ -122,12 +123,27 @@ async def test_ending_what_is_unknown(store: SessionStore) -> None:
 
 
 async def test_ending_what_has_expired(store: SessionStore, clock: HandClock) -> None:
-    """An expired session cannot be ended: it becomes no tombstone."""
+    """An expired session is not among those that were ended, but can never live again."""
     session = make_session(1, lifetime_s=10)
     await store.create(session, None, MANY)
     clock.forward(10.5)
     assert await store.end(session.key, "logout") == ()
-    assert not isinstance(await store.get(session.key), Tombstone)
+    assert await store.get(session.key) == Tombstone("logout")
+
+
+async def test_ending_by_a_clock_that_is_ahead(store: SessionStore, clock: HandClock) -> None:
+    """An ending asked for while the clock is wrong holds when it is right again."""
+    one, other, blocked = make_session(1), make_session(2, BOB), make_session(3, GUEST)
+    for session in (one, other, blocked):
+        await store.create(session, None, MANY)
+    clock.forward(1e6)
+    assert await store.end(one.key, "logout") == ()
+    assert await store.end_subject(BOB, "revoked") == ()
+    assert await store.block(GUEST, Block("spam", None)) == ()
+    clock.forward(-1e6)
+    assert await store.get(one.key) == Tombstone("logout")
+    assert await store.get(other.key) == Tombstone("revoked")
+    assert await store.get(blocked.key) == Tombstone("blocked")
 
 
 async def test_same_session_twice(store: SessionStore) -> None:
@@ -266,10 +282,9 @@ async def test_only_endings_are_told(store: SessionStore, told: Told, clock: Han
     await store.create(session, None, MANY)
     await store.touch({session.key: START_AT + 1})
     await store.end(session_key_of("nobody"), "logout")
+    await store.end_subject(BOB, "revoked")
     clock.forward(6)
-    await store.end(session.key, "logout")
     await store.purge(clock())
-    await store.end_subject(ALICE, "revoked")
     count = len(told.ages_s)
     await until(lambda: len(told.ages_s) >= count + 3)
     assert told.keys == []
@@ -437,18 +452,17 @@ async def test_successor_of_a_taken_key(store: SessionStore) -> None:
 
 
 async def test_after_the_overlap(store: SessionStore, clock: HandClock) -> None:
-    """A renewed session whose time is over has expired: it was not ended, also after the others."""
+    """Ending a renewed session whose time is over still ends its successor."""
     old = make_session(1)
     new = make_successor(old, 2)
     await store.create(old, None, MANY)
     await renew(store, old, new)
-    clock.forward(OVERLAP_S + 1)
+    clock.forward(RENEWED_KEPT_S)
+    await store.purge(clock())
     assert not isinstance(await store.get(old.key), Tombstone)
-    assert await store.end(old.key, "logout") == ()
-    assert await store.get(new.key) == new
-    assert await store.end(new.key, "logout") == (new.key,)
-    assert not isinstance(await store.get(old.key), Tombstone)
+    assert await store.end(old.key, "logout") == (new.key,)
     assert await store.get(new.key) == Tombstone("logout")
+    assert await store.end(new.key, "logout") == ()
 
 
 async def test_renewed_sessions_do_not_count(store: SessionStore) -> None:
@@ -523,9 +537,9 @@ async def test_a_family_ends_as_a_whole(
     chains: list[list[float]],
     data: st.DataObject,
 ) -> None:
-    """Whichever living session of a login is ended, all of that login end, and none of another.
+    """Whichever session of a login is ended, all of that login end, and none of another.
 
-    Each chain is a login and the pauses before its renewals; what has expired leaves no tombstone.
+    Each chain is a login and the pauses before its renewals; returned are those that lived.
     """
     subject = make_subject(f"o-{next(fresh)}")
     logins: list[list[Session]] = []
@@ -545,12 +559,13 @@ async def test_a_family_ends_as_a_whole(
     }
     key = data.draw(st.sampled_from(sorted(before)))
     mine = next(chain for chain in logins if key in {one.key for one in chain})
-    expected = {one.key for one in mine if one.key in living} if key in living else set()
+    expected = {one.key for one in mine if one.key in living}
+    family = {one.key for one in mine}
     ended = await store.end(key, "logout")
     assert len(ended) == len(expected)
     assert set(ended) == expected
     for one, record in before.items():
-        assert await store.get(one) == (Tombstone("logout") if one in expected else record)
+        assert await store.get(one) == (Tombstone("logout") if one in family else record)
 
 
 async def test_ending_a_subject_with_families(store: SessionStore, clock: HandClock) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from gateway.errors import GatewayError
 from gateway.sessions import upkeep as upkeep_module
 from gateway.sessions.sealing import SealingNote
 from gateway.sessions.sqlite.store import SqliteStore
-from gateway.sessions.upkeep import BATCH, LastUses, Upkeep
+from gateway.sessions.upkeep import BATCH, MAX_JUMP_S, STEADY_S, ClockWatch, LastUses, Upkeep
 from tests.support.sessions import START_AT, HandClock, make_session
 
 HOUR_S = 3600.0
@@ -25,10 +26,16 @@ class WatchedStore(SqliteStore):
         self.touched = asyncio.Event()
         self.sizes: list[int] = []
         self.is_away = False
+        self.faults: list[Exception] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def touch(self, last_used_at: Mapping[str, float]) -> None:
         self.sizes.append(len(last_used_at))
         self.touched.set()
+        await self.gate.wait()
+        if self.faults:
+            raise self.faults.pop()
         if self.is_away:
             raise GatewayError("store_unavailable")
         await super().touch(last_used_at)
@@ -206,3 +213,115 @@ async def test_purge_is_bounded(
     await upkeep.stop()
     assert await store.purge(clock()) == 1
     await store.close()
+
+
+def test_a_clock_set_forward(clock: HandClock, caplog: pytest.LogCaptureFixture) -> None:
+    """It is not believed for an hour, though set right again; a small correction is nothing."""
+    steady = HandClock(0.0)
+    watch = ClockWatch(clock, steady)
+    for each, seconds in ((clock, HOUR_S), (steady, HOUR_S), (clock, MAX_JUMP_S)):
+        each.forward(seconds)
+    assert watch.steady_time() == clock()
+    clock.forward(MAX_JUMP_S + 1)
+    assert watch.steady_time() is None
+    clock.forward(-MAX_JUMP_S - 1)
+    steady.forward(STEADY_S - 1)
+    assert watch.steady_time() is None
+    steady.forward(1)
+    assert watch.steady_time() == clock()
+    assert caplog.messages == ["the clock was set forward by 61 s: nothing is purged for now"]
+
+
+async def test_a_clock_set_forward_removes_nothing(store: WatchedStore, clock: HandClock) -> None:
+    """Records that seem to have expired are there when the clock is right again."""
+    await store.create(make_session(1), None, 1)
+    upkeep = Upkeep(store, LastUses(), clock, 0.001, monotonic=HandClock(0.0))
+    upkeep.start()
+    clock.forward(31 * 24 * HOUR_S)
+    for _ in range(3):
+        clock.forward(1)
+        upkeep.note("a", clock())
+        await store.next_touch()
+    await upkeep.stop()
+    clock.now = START_AT
+    assert await store.get(make_session(1).key) == make_session(1)
+    await store.close()
+
+
+async def test_a_fault(
+    store: WatchedStore, clock: HandClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and the next round does what this one could not."""
+    uses = LastUses()
+    store.faults = [ZeroDivisionError()]
+    upkeep = Upkeep(store, uses, clock, 0.01)
+    upkeep.start()
+    upkeep.note("a", START_AT)
+    await store.next_touch()
+    await store.next_touch()
+    await upkeep.stop()
+    assert len(uses) == 0
+    assert "a fault in session upkeep" in caplog.text
+    await store.close()
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+async def test_the_store_is_heard_again(
+    store: WatchedStore, clock: HandClock, is_over: bool
+) -> None:
+    """What it could not take is written at once, though that is found only after its return."""
+    uses = LastUses()
+    upkeep = Upkeep(store, uses, clock, HOUR_S)
+    upkeep.start()
+    upkeep.new_stretch()  # the first, which nothing has waited for
+    uses.note("a", START_AT)
+    await asyncio.sleep(0)
+    assert not store.sizes
+    store.faults = [GatewayError("store_unavailable")]
+    if not is_over:
+        store.gate.clear()
+    for number in range(BATCH):
+        upkeep.note(str(number), START_AT)
+    await store.next_touch()
+    assert upkeep._store_is_away == is_over
+    upkeep.new_stretch()
+    store.gate.set()
+    await store.next_touch()
+    await upkeep.stop()
+    assert len(uses) == 0
+    await store.close()
+
+
+def test_what_cannot_be_written_does_not_hold_up_the_others() -> None:
+    """A batch that failed comes after those that were not tried, with what was noted since."""
+    uses = LastUses()
+    for number in range(BATCH + 1):
+        uses.note(f"key-{number}", 1.0)
+    failed = uses.batch()
+    uses.note("key-0", 2.0)
+    uses.postpone(failed)
+    assert next(iter(uses.batch())) == f"key-{BATCH}"
+    assert uses.latest("key-0") == 2.0
+    assert len(uses) == BATCH + 1
+
+
+class RefusingStore(SqliteStore):
+    """A store that takes no last use of a key."""
+
+    refused = "key-0"
+
+    async def touch(self, last_used_at: Mapping[str, float]) -> None:
+        if self.refused in last_used_at:
+            raise GatewayError("store_unavailable", "refused")
+
+
+async def test_a_batch_that_fails_does_not_starve_the_next(tmp_path: Path) -> None:
+    """The round after it writes the others first."""
+    clock, uses = HandClock(), LastUses()
+    upkeep = Upkeep(RefusingStore(tmp_path / "unopened.db", clock), uses, clock)
+    for number in range(BATCH * 2):
+        uses.note(f"key-{number}", 1.0)
+    for _ in range(2):
+        await upkeep._round()
+    assert len(uses) == BATCH
+    assert uses.latest("key-0") == 1.0

@@ -16,7 +16,7 @@ may have done a part, so each is made to be repeated. The link must not know ses
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from redis.crc import key_slot
@@ -31,19 +31,20 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from gateway.sessions.parts import PartlyAwayError
 from gateway.sessions.redis.connection import raise_first
 from gateway.sessions.redis.endings import follow
 from gateway.sessions.redis.link import Command, Primary, UnmetError
 from gateway.sessions.redis.marker import TAGS, Marker, marker_name
 from gateway.sessions.redis.node import Node
 from gateway.sessions.redis.nodes import Nodes
-from gateway.sessions.redis.single import ping
 from gateway.sessions.redis.slots import UncoveredError
-from gateway.sessions.store import Listener
+from gateway.sessions.store import STORE_TIMEOUT_S, Listener
 from gateway.settings.redis_url import RedisAddress
 
 LOOK_S = 0.8
 """How often the nodes are asked who the primaries are, while endings are followed."""
+_SILENT_S = 0.8  # of a primary, asked for a sign of life: a part of `STORE_TIMEOUT_S`
 _PAUSE_MS = (10, 50)
 _NOT_HERE = "non local key"  # in Redis' own words, of a script whose key is on its way elsewhere
 
@@ -76,17 +77,33 @@ class ClusterLink:
         async def watch() -> NoReturn:
             while True:
                 await asyncio.sleep(LOOK_S)
-                if await self._nodes.refreshed_primaries() != primaries:
+                async with asyncio.timeout(STORE_TIMEOUT_S):
+                    now = await self._nodes.refreshed_primaries()
+                if now != primaries:
                     raise ReshapedError("the primaries are others now")
 
         await follow(primaries, listener, marker.begin, [marker.watch, watch])
 
     async def ping(self) -> None:
-        """Ping every primary: without one of them, a part of the sessions is away."""
-        await asyncio.gather(*(ping(node) for node in await self._nodes.primaries()))
+        """Ask every primary for what it holds. Raises: PartlyAwayError, where some answer."""
+        owners = {tag: await self._owner_of(tag) for tag in TAGS}
+        nodes = {owner for owner in owners.values() if owner is not None}
+        found = await asyncio.gather(*(_away_at(node, owners) for node in nodes))
+        away = [tag for tags in found for tag in tags]
+        away += [tag for tag, owner in owners.items() if owner is None]
+        if len(away) == len(TAGS):
+            raise RedisConnectionError("no primary answers")
+        if away:
+            raise PartlyAwayError(away)
 
     async def close(self) -> None:
         await self._nodes.close()
+
+    async def _owner_of(self, tag: str) -> Node | None:
+        try:
+            return await self._nodes.owner_of(key_slot(marker_name(tag).encode()))
+        except UncoveredError:
+            return None
 
     async def _read(self, names: Sequence[str]) -> Sequence[object]:
         """GET of names on many slots: one trip to each primary."""
@@ -105,6 +122,22 @@ class ClusterLink:
 
     async def _place(self, name: str, value: str) -> None:
         await self.send(name, ("SET", name, value, "NX"))
+
+
+async def _away_at(node: Node, owners: Mapping[str, Node | None]) -> list[str]:
+    """Return the tags at a node that it does not serve now."""
+    own = [tag for tag, owner in owners.items() if owner is node]
+    try:
+        async with asyncio.timeout(_SILENT_S):
+            made = await node.exchange([("GET", marker_name(tag)) for tag in own])
+    except (RedisError, OSError):  # a time-out too
+        return own
+    return [tag for tag, one in zip(own, made.replies, strict=True) if _is_no_service(one)]
+
+
+def _is_no_service(reply: object) -> bool:
+    """Whether a node cannot serve a slot now; one that has moved is served elsewhere."""
+    return isinstance(reply, RedisError) and not isinstance(reply, (MovedError, AskError))
 
 
 class _Errand:

@@ -13,6 +13,8 @@ from typing import NoReturn
 
 from redis.exceptions import RedisError
 
+from gateway.sessions.store import STORE_TIMEOUT_S
+
 LOOK_S = 0.5
 """How often it is looked at: with the 0.9 s for which an answer is believed, under 1.5 s."""
 # Where the first characters of keys are, in a Cluster, on different servers, each has a marker.
@@ -46,10 +48,12 @@ class Marker:
             raise LostDataError("a marker does not stay")
 
     async def watch(self) -> NoReturn:
-        """Look again and again. Raises: LostDataError, as soon as one is not as it was."""
+        """Look again and again. Raises: LostDataError: one is not as it was; TimeoutError."""
         while True:
             await asyncio.sleep(LOOK_S)
-            if list(await self._read(self._names)) != self._known:
+            async with asyncio.timeout(STORE_TIMEOUT_S):
+                values = list(await self._read(self._names))
+            if values != self._known:
                 raise LostDataError("a marker is missing or another")
 
 

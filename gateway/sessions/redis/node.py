@@ -17,6 +17,9 @@ from gateway.sessions.redis.link import REPLICAS_WANTED, WAIT_MS, Command, Unmet
 from gateway.sessions.redis.pool import Pool
 from gateway.sessions.redis.records import RubbishError
 
+ALL_MS = 100
+"""How long all replicas are waited for, before one is enough: the one that a failover chooses may
+be any of them. Sentinels and Cluster nodes know how far each is only as of a while ago."""
 _ROLE_S = 1.0
 _LOG = logging.getLogger(__name__)
 
@@ -40,15 +43,16 @@ class Node:
     ) -> None:
         self.address = (host, port)
         self.id = "0"
+        self._must_be_primary = must_be_primary
         self._pool = Pool(lambda: connect(host, port), _check_primary if must_be_primary else None)
-        self._has_replicas = False
+        self._replicas = 0
         self._asked_at = -_ROLE_S
         self._is_puzzled = False
 
     @property
     def is_alone(self) -> bool:
         """Whether it had no replica when it was last asked."""
-        return not self._has_replicas
+        return self._replicas == 0
 
     async def send(self, *commands: Command, confirm: bool = False) -> list[object]:
         """Send commands in one trip. Raises: RedisError, OSError, UnmetError."""
@@ -64,12 +68,28 @@ class Node:
         async def talk(connection: AbstractConnection) -> Trip:
             if not (confirm and await self._ask_for_replicas(connection)):
                 return Trip(await trip(connection, commands), is_met=True)
-            wait = ("WAIT", REPLICAS_WANTED, WAIT_MS)
-            *replies, count = await trip(connection, [*commands, wait])
+            waits = (
+                ("WAIT", self._replicas, ALL_MS),
+                ("WAIT", REPLICAS_WANTED, WAIT_MS - ALL_MS),
+            )
+            *replies, _, count = await trip(connection, [*commands, *waits])
             raise_first([count])
             return Trip(replies, is_met=isinstance(count, int) and count >= REPLICAS_WANTED)
 
+        try:
+            made = await self._pool.run(talk)
+            if not any(isinstance(reply, ReadOnlyError) for reply in made.replies):
+                return made
+        except ReadOnlyError:
+            if self._must_be_primary:
+                raise
+        await self.renew()  # the name may lead elsewhere now: once more, on a new connection
         return await self._pool.run(talk)
+
+    async def renew(self) -> None:
+        """Use none of the connections again that there are: they lead to a server deposed."""
+        self._asked_at = -_ROLE_S
+        await self._pool.renew()
 
     async def connect(self) -> AbstractConnection:
         """Return a connection of the caller's own. Raises: RedisError, OSError."""
@@ -86,9 +106,9 @@ class Node:
             if type(role) is ResponseError:
                 self._puzzle()  # some services that look like one Redis do not answer this
                 role = [b"master", 0, []]
-            self._has_replicas = _replicas_in(role) > 0
+            self._replicas = _replicas_in(role)
             self._asked_at = now
-        return self._has_replicas
+        return self._replicas > 0
 
     def _puzzle(self) -> None:
         if not self._is_puzzled:

@@ -71,7 +71,7 @@ class Pool:
         if self._attempt is not None:
             self._attempt.cancel()
             await asyncio.gather(self._attempt, return_exceptions=True)
-        await self._drop_idle()
+        await self.renew()
 
     async def _talk(self, connection: AbstractConnection, talk: Talk[_Said]) -> _Said:
         age, begun_at = self._age, _now()
@@ -80,7 +80,7 @@ class Pool:
         except BaseException as error:
             await connection.disconnect(nowait=True)
             if _tells_of_the_server(error, begun_at):
-                await self._drop_idle()
+                await self.renew()
             raise
         if age == self._age and connection.is_connected:
             self._idle.append(connection)
@@ -88,7 +88,8 @@ class Pool:
             await connection.disconnect(nowait=True)
         return said
 
-    async def _drop_idle(self) -> None:
+    async def renew(self) -> None:
+        """Close what is idle, and what is in use when it comes back."""
         self._age += 1
         while self._idle:
             await self._idle.pop().disconnect(nowait=True)

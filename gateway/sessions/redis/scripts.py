@@ -62,7 +62,7 @@ class Script:
 # What the scripts share. ARGV[1] is always the moment, by our clock.
 # An ending keeps the key's time to live, so that the tombstone goes when the session would have.
 # Swept out of a subject's list is what Redis has forgotten, not what has expired by our clock: that
-# may be wrong for a while.
+# may be wrong for a while; for the same reason an ending takes what has expired, too.
 _SHARED = """
 local now = tonumber(ARGV[1])
 local slot = string.sub(KEYS[1], 1, 7)  -- gw:{c}:
@@ -92,13 +92,17 @@ local function say_something()
   redis.call('DEL', slot .. 'said')
   redis.call('SET', slot .. 'said', ARGV[1], 'PX', 60000)
 end
+local function end_one(key, reason, ended)  -- what has ended, or is not there, is let be
+  if redis.call('HEXISTS', record_of(key), 'expires_at') == 0 then return end
+  if lives(key) then table.insert(ended, key) end
+  bury(key, reason)
+end
 local function end_those(subject, reason, fits)
   local name, ended = of_subject(subject, 'sessions'), {}
   for _, key in ipairs(redis.call('ZREVRANGE', name, 0, -1)) do
-    if lives(key) and fits(key) then
-      bury(key, reason)
+    if fits(key) then
+      end_one(key, reason, ended)
       redis.call('ZREM', name, key)
-      table.insert(ended, key)
     end
   end
   return ended
@@ -162,27 +166,33 @@ end
 return pushed_out
 """)
 
-# KEYS: record. ARGV: now, key, until, ttl in ms from then, sealed id, successor's key, subject key,
+# KEYS: record. ARGV: now, key, until, its ttl in ms, sealed id, successor's key, subject key,
 # created_at, successor's ttl in ms, its record's fields.
 RENEW = _script("""
 local key, ends_at, sealed_id, successor, ttl_ms = ARGV[2], ARGV[3], ARGV[5], ARGV[6], ARGV[9]
 if not lives(key) then return false end
-local known = redis.call('HMGET', KEYS[1], 'sealed_id', 'expires_at')
+local known = redis.call('HMGET', KEYS[1], 'sealed_id', 'expires_at', 'was_until', 'successor')
 if known[1] then
   say_something()
+  if known[3] then  -- not confirmed yet: whoever goes on asking is not logged out meanwhile
+    redis.call('PUBLISH', 'gw:news', key .. ' ' .. known[4])
+    if tonumber(known[3]) < tonumber(ends_at) then ends_at = known[3] end
+    redis.call('HSET', KEYS[1], 'expires_at', ends_at)
+    redis.call('PEXPIRE', KEYS[1], ARGV[4])
+  end
   return known[1]
 end
 if redis.call('EXISTS', record_of(successor)) == 1 then
   return redis.error_reply('ERR this session exists')
 end
 redis.call('PUBLISH', 'gw:news', key .. ' ' .. successor)
+redis.call('HSET', KEYS[1], 'was_until', known[2])
 redis.call('HSET', record_of(successor), unpack(ARGV, 10))
 redis.call('PEXPIRE', record_of(successor), ttl_ms)
 if tonumber(known[2]) <= tonumber(ends_at) then
   ends_at = known[2]
-else
-  redis.call('PEXPIRE', KEYS[1], ARGV[4])
 end
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('HSET', KEYS[1], 'successor', successor, 'sealed_id', sealed_id, 'expires_at', ends_at)
 local sessions = of_subject(ARGV[7], 'sessions')
 sweep(sessions)
@@ -196,12 +206,9 @@ return sealed_id
 END = _script("""
 local subject, ended = unpack(redis.call('HMGET', KEYS[1], 'subject', 'ended'))
 if ended then entomb(ARGV[2], ended) end
-if ended or not lives(ARGV[2]) then return {} end
+if ended or not subject then return {} end
 local keys = end_family(subject, origin_of(ARGV[2]), ARGV[3])
-if lives(ARGV[2]) then  -- somebody has removed the subject's list
-  bury(ARGV[2], ARGV[3])
-  table.insert(keys, ARGV[2])
-end
+end_one(ARGV[2], ARGV[3], keys)  -- for where somebody has removed the subject's list
 return keys
 """)
 

@@ -1,16 +1,31 @@
-"""The link to one Redis server. It must not know sessions."""
+"""The link to one Redis server. It must not know sessions.
 
+Its name may lead to another server after a failover, while connections to the old one live on: a
+replica now, which may be cut off from the new one. So while endings are followed, a connection
+made beside the subscription is asked for its ROLE, and a server that is deposed ends the stretch.
+"""
+
+import asyncio
 from collections.abc import Sequence
 from typing import NoReturn
 
-from gateway.sessions.redis.connection import connector_of
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+from gateway.sessions.redis.connection import connector_of, trip
 from gateway.sessions.redis.endings import follow
 from gateway.sessions.redis.link import Command, Primary
 from gateway.sessions.redis.marker import TAGS, Marker, marker_name
 from gateway.sessions.redis.node import Node
 from gateway.sessions.redis.records import RubbishError
-from gateway.sessions.store import Listener
+from gateway.sessions.store import STORE_TIMEOUT_S, Listener
 from gateway.settings.redis_url import RedisAddress
+
+LOOK_S = 0.5
+
+
+class DeposedError(RedisError):
+    """The server has become a replica."""
 
 
 class SingleLink:
@@ -27,7 +42,11 @@ class SingleLink:
 
     async def follow(self, listener: Listener) -> NoReturn:
         marker = marker_on(self._node)
-        await follow([self._node], listener, marker.begin, [marker.watch])
+
+        async def watch() -> NoReturn:
+            await _watch_role(self._node)
+
+        await follow([self._node], listener, marker.begin, [marker.watch, watch])
 
     async def ping(self) -> None:
         await ping(self._node)
@@ -40,6 +59,30 @@ async def ping(node: Node) -> None:
     """Ask a server for a sign of life. Raises: RedisError, OSError, RubbishError."""
     if await node.send(("PING",)) != [b"PONG"]:
         raise RubbishError("not a PONG")
+
+
+async def _watch_role(node: Node) -> NoReturn:
+    """Raises: DeposedError, once it is a replica; one that is from the beginning may stay."""
+    connection = await node.connect()
+    try:
+        may_stay = await _is_replica(connection)
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if not may_stay and await _is_replica(connection):
+                break
+    finally:
+        await connection.disconnect(nowait=True)
+    await node.renew()
+    raise DeposedError("the server is a replica now")
+
+
+async def _is_replica(connection: AbstractConnection) -> bool:
+    """Whether it says so; a service that does not know ROLE has none."""
+    async with asyncio.timeout(STORE_TIMEOUT_S):
+        match await trip(connection, [("ROLE",)]):
+            case [[b"slave", *_]]:
+                return True
+    return False
 
 
 def marker_on(node: Node) -> Marker:

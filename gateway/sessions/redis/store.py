@@ -7,6 +7,7 @@ once more; each may be repeated without harm. What an ending returns when it is 
 keys of the second time, none: everybody has heard of the first by the subscription.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
 from itertools import groupby
@@ -16,6 +17,7 @@ from redis.exceptions import RedisError
 
 from gateway.clock import Clock
 from gateway.sessions.model import Session, Subject
+from gateway.sessions.parts import part_of
 from gateway.sessions.redis.calls import NONSENSE, redis_call, ttl_ms
 from gateway.sessions.redis.link import RedisLink, UnmetError
 from gateway.sessions.redis.notes import RedisNotes
@@ -52,6 +54,7 @@ from gateway.sessions.redis.scripts import (
 from gateway.sessions.redis.search import RedisSearch
 from gateway.sessions.store import (
     BLOCKED,
+    RENEWED_KEPT_S,
     REVOKED,
     SESSION_KEYS_KEPT,
     Block,
@@ -65,6 +68,9 @@ from gateway.sessions.store import (
     subject_blocked,
     subject_key_of,
 )
+
+_TOUCHES_AT_ONCE = 16
+"""Slots whose last uses are written at once: they leave connections to the requests."""
 
 
 class RedisStore(RedisNotes):
@@ -113,19 +119,21 @@ class RedisStore(RedisNotes):
     ) -> bytes | None:
         """Renew; one that no replica confirms stands, and is `store_unavailable`.
 
-        Its session goes on until `until`, and asked again gives the same successor. It is not
-        undone: somebody who asked meanwhile may have been given the successor.
+        Its session goes on until `until`, and asked again gives the same successor; until one is
+        confirmed, each moves its end on. It is not undone: somebody who asked meanwhile may have
+        been given the successor.
         """
+        name = record_name(key)
         now = self._clock()
         subject_key = subject_key_of(successor.subject)
-        ends: list[Word] = [repr(until), ttl_ms(until, now)]
+        ends: list[Word] = [repr(until), ttl_ms(until + RENEWED_KEPT_S, now)]
         begins: list[Word] = [repr(successor.created_at), ttl_ms(successor.expires_at, now)]
         fields = dump_session(successor, subject_key)
         words = (repr(now), key, *ends, sealed_id, successor.key, subject_key, *begins, *fields)
         async with redis_call():
-            return read_optional(
-                await RENEW.run(self._link, record_name(key), *words, confirm=True)
-            )
+            kept = read_optional(await RENEW.run(self._link, name, *words, confirm=True))
+            await self._link.send(name, ("HDEL", name, "was_until"))  # its end stays from now on
+            return kept
 
     def _create_words(
         self, session: Session, sealed: bytes | None, max_per_subject: int
@@ -206,12 +214,18 @@ class RedisStore(RedisNotes):
             return await self._search.find(wanted, limit, after)
 
     async def touch(self, last_used_at: Mapping[str, float]) -> None:
-        """Record last uses; one call for all keys on a slot."""
-        async with redis_call():
-            for _slot, group in groupby(sorted(last_used_at), key=lambda key: key[0]):
-                keys = list(group)
-                words = [word for key in keys for word in (key, repr(last_used_at[key]))]
+        """Record last uses; one call for all keys on a slot, whatever comes of the others."""
+        room = asyncio.Semaphore(_TOUCHES_AT_ONCE)
+
+        async def write(keys: list[str]) -> None:
+            words = [word for key in keys for word in (key, repr(last_used_at[key]))]
+            async with room, redis_call():
                 await TOUCH.run(self._link, record_name(keys[0]), self._now(), *words)
+
+        slots = [list(group) for _, group in groupby(sorted(last_used_at), key=part_of)]
+        for outcome in await asyncio.gather(*map(write, slots), return_exceptions=True):
+            if outcome is not None:
+                raise outcome
 
     async def purge(self, now: float) -> int:  # noqa: ARG002 - the interface's
         """Do nothing: Redis forgets by itself."""

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 
 from gateway.sessions.model import Subject
 from gateway.sessions.sqlite.sessions import read_blob
-from gateway.sessions.store import Block, subject_key_of
+from gateway.sessions.store import RENEWED_KEPT_S, Block, subject_key_of
 
 PURGE_ROWS = 1000
 """Removed at once from each table: a few milliseconds of the write lock."""
 
 _PURGED = (
-    ("sessions", "key"),
     ("tombstones", "key"),
     ("renewals", "seq"),
     ("session_keys", "id"),
@@ -117,8 +116,15 @@ def forget_sealing_key(connection: sqlite3.Connection, key_id: str) -> None:
 
 
 def purge(connection: sqlite3.Connection, now: float) -> int:
-    """Remove `PURGE_ROWS` of each table that have expired; a block for good never has."""
-    gone = 0
+    """Remove `PURGE_ROWS` of each table that have expired; a block for good never has.
+
+    A renewed session's row stays `RENEWED_KEPT_S` longer.
+    """
+    gone = connection.execute(
+        "DELETE FROM sessions WHERE key IN (SELECT key FROM sessions "
+        "WHERE expires_at < ? AND (successor IS NULL OR expires_at < ?) LIMIT ?)",
+        (now, now - RENEWED_KEPT_S, PURGE_ROWS),
+    ).rowcount
     for table, key in _PURGED:
         gone += connection.execute(
             f"DELETE FROM {table} WHERE {key} IN "  # noqa: S608 - our own names

@@ -1,7 +1,8 @@
 """Sessions in SQLite: their rows, their families, and the sessions of a subject.
 
 Decides: what each statement reads and writes within its caller's transaction. It must not know
-threads, files or clocks: the moment is passed in. A session lives while `expires_at >= now`.
+threads, files or clocks: the moment is passed in. A session lives while `expires_at >= now`; but an
+ending takes whatever is there, for the clock may be wrong for a while.
 """
 
 import sqlite3
@@ -152,52 +153,55 @@ def _lengthen_session_keys(connection: sqlite3.Connection, session: Session) -> 
 def end_family(
     connection: sqlite3.Connection, key: str, reason: str, now: float
 ) -> tuple[str, ...]:
-    """End a living session and those of its login; return their keys."""
+    """End a session and those of its login, expired or not; return the keys of those that lived."""
     # By the index of subjects: one of origins would cost each session another entry.
     rows = connection.execute(
-        "SELECT other.key FROM sessions AS one JOIN sessions AS other "
+        "SELECT other.key, other.expires_at FROM sessions AS one JOIN sessions AS other "
         "ON other.subject_id = one.subject_id AND other.app_id = one.app_id "
         "AND other.platform = one.platform AND other.kind = one.kind "
         "AND coalesce(other.origin, other.key) = coalesce(one.origin, one.key) "
-        "WHERE one.key = ? AND one.expires_at >= ? AND other.expires_at >= ?",
-        (key, now, now),
+        "WHERE one.key = ?",
+        (key,),
     ).fetchall()
-    return _bury(connection, tuple(found for (found,) in rows), reason)
+    return _bury(connection, rows, reason, now)
 
 
 def end_subject(
     connection: sqlite3.Connection, subject: Subject, reason: str, now: float
 ) -> tuple[str, ...]:
-    """End the living sessions of a subject; return their keys, newest login first."""
-    return _bury(connection, _keys_of(connection, subject, now), reason)
+    """End a subject's sessions, expired or not; return the keys of those that lived."""
+    return _bury(connection, _sessions_of(connection, subject), reason, now)
 
 
 def push_out(
     connection: sqlite3.Connection, new: Session, max_per_subject: int, now: float
 ) -> tuple[str, ...]:
     """End the families of the oldest sessions that are too many beside a new one."""
-    living = _keys_of(connection, new.subject, now, "AND successor IS NULL")
-    too_many = [key for key in living if key != new.key][max_per_subject - 1 :]
+    current = _sessions_of(connection, new.subject, "AND successor IS NULL")
+    others = [key for key, expires_at in current if expires_at >= now and key != new.key]
+    too_many = others[max_per_subject - 1 :]
     return tuple(found for key in too_many for found in end_family(connection, key, REVOKED, now))
 
 
-def _keys_of(
-    connection: sqlite3.Connection, subject: Subject, now: float, and_also: str = ""
-) -> tuple[str, ...]:
-    """The living sessions of a subject, newest login first."""
-    rows = connection.execute(
-        f"SELECT key FROM sessions WHERE {_OF_SUBJECT} AND expires_at >= ? {and_also} "  # noqa: S608 - constants
+def _sessions_of(
+    connection: sqlite3.Connection, subject: Subject, and_also: str = ""
+) -> list[tuple[str, float]]:
+    """The sessions of a subject and when they expire, newest login first."""
+    return connection.execute(
+        f"SELECT key, expires_at FROM sessions WHERE {_OF_SUBJECT} {and_also} "  # noqa: S608 - constants
         "ORDER BY created_at DESC, key DESC",
-        (subject.id, subject.app_id, subject.platform, subject.kind, now),
-    )
-    return tuple(key for (key,) in rows)
+        (subject.id, subject.app_id, subject.platform, subject.kind),
+    ).fetchall()
 
 
-def _bury(connection: sqlite3.Connection, keys: tuple[str, ...], reason: str) -> tuple[str, ...]:
+def _bury(
+    connection: sqlite3.Connection, rows: list[tuple[str, float]], reason: str, now: float
+) -> tuple[str, ...]:
+    """Put tombstones in the place of sessions; return the keys of those that lived."""
     connection.executemany(
         "INSERT INTO tombstones (key, reason, expires_at) "
         "SELECT key, ?, expires_at FROM sessions WHERE key = ?",
-        [(reason, key) for key in keys],
+        [(reason, key) for key, _ in rows],
     )
-    connection.executemany("DELETE FROM sessions WHERE key = ?", [(key,) for key in keys])
-    return keys
+    connection.executemany("DELETE FROM sessions WHERE key = ?", [(key,) for key, _ in rows])
+    return tuple(key for key, expires_at in rows if expires_at >= now)

@@ -8,14 +8,20 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import GatewayError
+from gateway.sessions.cache import Ages
 from gateway.sessions.faults import tell
+from gateway.sessions.memory import CachePolicy, SessionMemory
 from gateway.sessions.model import Subject
+from gateway.sessions.parts import PartlyAwayError
 from gateway.sessions.redis.link import RedisLink
 from gateway.sessions.redis.links import open_link
 from gateway.sessions.redis.marker import TAGS, marker_name
 from gateway.sessions.redis.records import record_name
 from gateway.sessions.redis.store import RedisStore
+from gateway.sessions.standing import Standing
 from gateway.sessions.store import Wanted, subject_key_of
+from gateway.sessions.upkeep import LastUses
+from tests.support import redis_cluster
 from tests.support.endings import Told, until
 from tests.support.redis_cluster import Cluster, running_cluster
 from tests.support.redis_load import Load, following
@@ -178,3 +184,48 @@ async def test_not_a_cluster(own_redis: RedisServer, clock: HandClock) -> None:
         await store.ping()
     assert "Redis is no Cluster" in tell(caught.value)
     await store.close()
+
+
+@pytest.fixture
+def slow_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A Cluster that replaces nobody for 15 s, Redis' default."""
+    monkeypatch.setattr(redis_cluster, "_NODE_TIMEOUT_MS", 15_000)
+    yield from running_cluster(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["stopped", "hanging"])
+async def test_while_one_primary_is_away_the_others_are_asked(
+    slow_cluster: Cluster, clock: HandClock, how: str
+) -> None:
+    """What ends on a living one is refused by a process that remembers it; the rest goes on."""
+    store, policy = RedisStore(open_link(slow_cluster.url), clock), CachePolicy()
+    uses, ages = LastUses(), Ages(1e6, None, 60.0)
+    standing = Standing(clock, clock)
+    memory = SessionMemory(store, clock, policy, ages, uses, uses.note, standing)
+    memory.start()
+    try:
+        await until(lambda: memory.is_following)
+        sessions = [make_session(n, one) for n, one in enumerate(spread_subjects())]
+        await asyncio.gather(*(store.create(one, None, 10) for one in sessions))
+        for one in sessions:
+            await memory.find(one.key, clock())
+        lost = slow_cluster.owner_of(record_name(sessions[0].key))
+        is_lost = {one: slow_cluster.owner_of(record_name(one.key)) is lost for one in sessions}
+        lost.stop() if how == "stopped" else lost.freeze()
+        await until(lambda: not memory.is_following)
+        clock.forward(1)  # nothing is believed by what was heard
+        await until(lambda: memory._contact._away_parts)
+        with pytest.raises(PartlyAwayError) as caught:
+            await store.ping()
+        assert caught.value.parts == {one.key[0] for one in sessions if is_lost[one]}
+        for one in sessions:
+            if is_lost[one]:
+                assert (await memory.find(one.key, clock())).session == one
+            else:
+                await store.end(one.key, "logout")
+                with pytest.raises(GatewayError, match="has been ended"):
+                    await memory.find(one.key, clock())
+    finally:
+        lost.thaw() if how == "hanging" else None
+        await memory.stop()
+        await store.close()

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from gateway.sessions.redis import marker as marker_module
 from gateway.sessions.redis.marker import TAGS, LostDataError, Marker, marker_name
 
 NAMES = [marker_name(tag) for tag in "AB"]
@@ -17,8 +18,13 @@ class Server:
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
         self.keeps = True
+        self.hangs = False
+        self.asked_in_vain = 0
 
     async def read(self, names: Sequence[str]) -> Sequence[object]:
+        if self.hangs:
+            self.asked_in_vain += 1
+            await asyncio.Event().wait()
         return [self.values.get(name) for name in names]
 
     async def place(self, name: str, value: str) -> None:
@@ -57,6 +63,19 @@ async def test_a_change_is_told(value: bytes | None) -> None:
         server.values[NAMES[1]] = value
     with pytest.raises(LostDataError):
         await watch
+
+
+async def test_a_look_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends the watch: who is not answered knows nothing."""
+    monkeypatch.setattr(marker_module, "STORE_TIMEOUT_S", 0.05)
+    server = Server()
+    marker = server.marker()
+    await marker.begin()
+    server.hangs = True
+    async with asyncio.timeout(5):
+        with pytest.raises(TimeoutError):
+            await marker.watch()
+    assert server.asked_in_vain == 1
 
 
 async def test_one_that_does_not_stay() -> None:

@@ -6,15 +6,20 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import GatewayError
+from gateway.sessions.model import Session
+from gateway.sessions.redis.link import Command
 from gateway.sessions.redis.links import open_link
 from gateway.sessions.redis.records import blocked_name, keys_name, record_name, sessions_name
+from gateway.sessions.redis.single import SingleLink
 from gateway.sessions.redis.store import RedisStore
 from gateway.sessions.store import Block, Tombstone, UnconfirmedError, Wanted, subject_key_of
+from gateway.settings.redis_url import parse_redis_url
 from tests.support.endings import until
 from tests.support.redis_server import RedisServer, running_redis
 from tests.support.sessions import (
@@ -73,11 +78,11 @@ async def test_a_short_session_shortens_nothing(
 async def test_a_renewal_keeps_what_it_needs(
     redis_store: RedisStore, redis_server: RedisServer
 ) -> None:
-    """The old record goes soon; the new one and what the subject shares live as long as it does."""
+    """The old record stays a while; the new one and what the subject shares as long as it lives."""
     await redis_store.create(SESSION, b"sealed", MANY)
     successor = make_successor(SESSION, 2, lifetime_s=5000)
     await redis_store.renew(SESSION.key, successor, b"id", START_AT + 60)
-    assert 119_000 <= number(redis_server.command("PTTL", RECORD)) <= 120_000
+    assert 719_000 <= number(redis_server.command("PTTL", RECORD)) <= 720_000
     for name in (record_name(successor.key), sessions_name(SUBJECT_KEY), keys_name(SUBJECT_KEY)):
         assert 5059_000 <= number(redis_server.command("PTTL", name)) <= 5060_000
 
@@ -456,6 +461,25 @@ async def test_a_renewal_that_is_not_confirmed(
     assert await replicated.get(successor.key) == successor
 
 
+async def test_a_renewal_asked_for_until_it_is_confirmed(
+    replicated: RedisStore, replica: RedisServer
+) -> None:
+    """Whoever goes on asking is not logged out meanwhile; once confirmed, the end stays."""
+    successor = make_successor(SESSION, 2)
+    for until_at in (START_AT + 60, START_AT + 90, SESSION.expires_at + 60):
+        with pytest.raises(GatewayError):
+            await replicated.renew(SESSION.key, successor, b"id", until_at)
+        found = await replicated.get(SESSION.key)
+        assert isinstance(found, Session)
+        assert found.expires_at == min(until_at, SESSION.expires_at)
+    replica.thaw()
+    for until_at in (START_AT + 120, START_AT + 150):
+        assert await replicated.renew(SESSION.key, successor, b"id", until_at) == b"id"
+    assert await replicated.get(SESSION.key) == replace(
+        SESSION, expires_at=START_AT + 120, successor=successor.key
+    )
+
+
 async def test_endings_that_are_not_confirmed(replicated: RedisStore, replica: RedisServer) -> None:
     """They stand and say so with their keys, also when said again, until a replica confirms."""
     bob = OTHER.subject
@@ -484,3 +508,37 @@ async def test_a_blocked_login_needs_no_replica(
     with pytest.raises(GatewayError) as caught:
         await replicated.create(make_session(3), None, MANY)
     assert caught.value.code == "user_blocked"
+
+
+class SlowLink(SingleLink):
+    """A link to a server far away, of which one slot hangs."""
+
+    at_once = 0
+    most_at_once = 0
+
+    async def send(self, name: str, *commands: Command, confirm: bool = False) -> list[object]:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(3 if "{A}" in name else 0.03)
+            return await super().send(name, *commands, confirm=confirm)
+        finally:
+            self.at_once -= 1
+
+
+async def test_last_uses_far_away(own_redis: RedisServer, clock: HandClock) -> None:
+    """All slots are written, though one hangs and one after the other would take too long."""
+    link = SlowLink(parse_redis_url(own_redis.url))
+    store = RedisStore(link, clock)
+    near = RedisStore(SingleLink(parse_redis_url(own_redis.url)), clock)
+    sessions = [make_session(n, make_subject(f"o-{n}")) for n in range(300)]
+    await asyncio.gather(*(near.create(one, None, 10) for one in sessions))
+    with pytest.raises(GatewayError, match="did not answer"):
+        await store.touch({one.key: clock() + 5 for one in sessions})
+    assert 8 < link.most_at_once <= 16
+    for one in sessions:
+        found = await near.get(one.key)
+        assert isinstance(found, Session)
+        assert (found.last_used_at == clock() + 5) is (one.key[0] != "A")
+    await store.close()
+    await near.close()

@@ -8,7 +8,7 @@ import pytest
 from gateway.sessions.model import Session
 from gateway.sessions.sqlite import notes as sqlite_notes
 from gateway.sessions.sqlite.store import SqliteStore
-from gateway.sessions.store import Block
+from gateway.sessions.store import RENEWED_KEPT_S, Block
 from gateway.sessions.token import session_key_of
 from tests.support.sessions import (
     START_AT,
@@ -56,7 +56,10 @@ async def fill(store: SqliteStore, first: int, lifetime_s: float) -> None:
 async def test_purge(
     sqlite_store: SqliteStore, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What has expired is removed from every table, and nothing else; a block for good stays."""
+    """What has expired is removed from every table, and nothing else; a block for good stays.
+
+    A renewed session goes later than the rest.
+    """
     monkeypatch.setattr("gateway.sessions.sqlite.sessions.RENEWAL_NEWS_S", 1000.0)
     await fill(sqlite_store, 10, lifetime_s=1000)
     clock.forward(600)
@@ -66,12 +69,15 @@ async def test_purge(
     assert before == {**dict.fromkeys(TABLES, 2), "sessions": 4, "blocks": 3}
     assert await sqlite_store.purge(clock()) == 0
     clock.forward(500)
-    assert await sqlite_store.purge(clock()) == 8
+    assert await sqlite_store.purge(clock()) == 7
     assert await sqlite_store.purge(clock()) == 0
-    assert rows_of(sqlite_store) == {**dict.fromkeys(TABLES, 1), "sessions": 2, "blocks": 2}
+    assert rows_of(sqlite_store) == {**dict.fromkeys(TABLES, 1), "sessions": 3, "blocks": 2}
     assert isinstance(await sqlite_store.get(make_session(21, make_subject("o-20")).key), Session)
     assert await sqlite_store.read_note(session_key_of("20")) == b"value"
     assert await sqlite_store.sealing_keys() == {"20": START_AT + 2000}
+    clock.forward(RENEWED_KEPT_S - 99)
+    await sqlite_store.purge(clock())
+    assert rows_of(sqlite_store)["sessions"] == 2
 
 
 async def test_every_table_is_purged(sqlite_store: SqliteStore) -> None:
@@ -79,7 +85,7 @@ async def test_every_table_is_purged(sqlite_store: SqliteStore) -> None:
     with closing(sqlite3.connect(sqlite_store._path)) as connection:
         query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
         names = {name for (name,) in connection.execute(query)}
-    assert names == set(TABLES) == {table for table, _ in sqlite_notes._PURGED}
+    assert names == set(TABLES) == {"sessions"} | {table for table, _ in sqlite_notes._PURGED}
 
 
 async def test_purge_in_batches(
