@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.sessions.redis.marker import LostDataError
+from gateway.sessions.redis.marker import TAGS, LostDataError, marker_name
 from gateway.sessions.redis.records import RubbishError
 from gateway.sessions.redis.single import DeposedError, SingleLink
 from gateway.settings.redis_url import parse_redis_url
@@ -141,6 +141,8 @@ async def test_a_deposed_server_is_not_followed(
     told = Told()
     stretch = asyncio.create_task(link.follow(told))
     await until(lambda: told.ages_s)
+    marker = marker_name(TAGS[0])  # the successor has all data, so only its role is another
+    successor.command("SET", marker, own_redis.ask("GET", marker).strip())
     moving.port = successor.port
     # Of a server that nobody reaches: it keeps its data, and its marker.
     own_redis.command("REPLICAOF", "127.0.0.1", str(free_port()))
