@@ -63,7 +63,12 @@ def find_goals(results: Results) -> Iterator[Goal]:
         None if large is None else large.bytes_ratio,
         True,
     )
-    yield Goal("two workers, CPU time of a request ÷ one worker's", 1.1, _workers(results), False)
+    yield Goal(
+        "two workers on two cores, CPU time of a request ÷ one worker's",
+        1.1,
+        _workers(results),
+        False,
+    )
     for percent, bound in ((50, 0.3), (99, 2.0)):
         title = f"latency added at half load, p{percent}, ms"
         yield Goal(title, bound, _added(results, percent), False)
@@ -82,9 +87,9 @@ def _by_cpu(results: Results, peer: Peer) -> float | None:
 
 
 def _workers(results: Results) -> float | None:
-    if not {1, 2} <= set(results.workers):
-        return None
-    return divide(results.workers[2].cpu_us, results.workers[1].cpu_us)
+    """With a core for each worker; two that take turns on one core are in the page's table."""
+    found = (each.cpu_ratio for each in results.workers if len(each.own) > 1)
+    return next(found, None)
 
 
 def _added(results: Results, percent: int) -> float | None:

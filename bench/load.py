@@ -61,10 +61,11 @@ POST = Load("post", "POST of 1 KiB, 64 connections", "/bench/post", 64, "POST", 
 LOADS = (SMALL_64, SMALL_512, MEDIUM, LARGE, POST)
 
 
-def run_wrk(load: Load, aim: Aim, seconds: int, core: int) -> WrkResult:
-    """Run wrk, one thread on one core. Raises: ValueError when it gives no result."""
+def run_wrk(load: Load, aim: Aim, seconds: int, *cores: int) -> WrkResult:
+    """Run wrk, one thread for each of these cores. Raises: ValueError when it gives no result."""
     argv = [
-        *("taskset", "-c", str(core), "wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s"),
+        *("taskset", "-c", ",".join(map(str, cores)), "wrk", f"-t{len(cores)}"),
+        *(f"-c{load.connections}", f"-d{seconds}s"),
         *("--timeout", "10s", "-s", str(SCRIPT), f"http://127.0.0.1:{aim.port}{load.path}", "--"),
         *(str(aim.tokens or "-"), load.method, str(load.body_bytes), aim.cookie),
     ]

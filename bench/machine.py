@@ -36,7 +36,9 @@ class Cores:
     origin: int
     load: int
     proxy_pair: tuple[int, ...]
-    """For two workers: two cores where the load has others, else the proxy's one."""
+    """For two workers: two cores, without the load's where there are enough."""
+    beside_pair: tuple[int, ...]
+    """Where the load for `proxy_pair` runs: a core of its own, or the pair's where none is left."""
 
     @property
     def count(self) -> int:
@@ -52,8 +54,9 @@ def share(cores: Sequence[int]) -> Cores:
         raise SystemExit("the benchmark needs two cores: one for the proxy, one for the load")
     proxy, load, *more = cores
     origin = more[0] if more else load
-    pair = (proxy, more[1]) if len(more) > 1 else (proxy,)
-    return Cores(proxy, origin, load, pair)
+    if len(more) > 1:
+        return Cores(proxy, origin, load, (proxy, more[1]), (load,))
+    return Cores(proxy, origin, load, (proxy, load), (proxy, load))
 
 
 def usable_cores() -> list[int]:

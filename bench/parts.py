@@ -1,4 +1,4 @@
-"""The parts that run ours alone: latency, idle connections, WebSockets, two workers.
+"""The parts that run ours alone: latency, idle connections, WebSockets.
 
 They share the arena; each starts what it needs and stops it.
 """
@@ -8,22 +8,17 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
-from pathlib import Path
 
-from bench.arena import Arena, Standing, run_peer
+from bench.arena import Arena, run_peer
 from bench.idle import IdleCost, measure_idle
 from bench.latency import Latency, measure_latency
-from bench.load import SMALL_64, Aim, Load, run_wrk
+from bench.load import SMALL_64, run_wrk
 from bench.peers.base import SMALL_PATH, Peer, Place, python_env
 from bench.peers.python import Change, gateway
 from bench.process import Program
-from bench.rounds import run_rounds
 from bench.sockets import SOCKETS, SocketsResult, measure_sockets
-from bench.stats import Row, summarise
+from bench.workers import few_tokens
 
-FEW_TOKENS = 2000
-"""For two workers: drawn at random, each worker has seen all of them within a second or two."""
 _ROOM = 2 * SOCKETS
 """Connections to one target: more than there are WebSockets; the default is 512."""
 SERVICE = "service"
@@ -52,7 +47,7 @@ def run_latency(arena: Arena, rate: int, *, rounds: int) -> FixedRate:
 def run_idle(arena: Arena) -> IdleCost:
     """Put idle connections to a fresh gateway, after a second of load."""
     with run_peer(arena, _ours("idle", Change())) as one:
-        few = replace(one.aim, tokens=_few_tokens(arena))
+        few = replace(one.aim, tokens=few_tokens(arena))
         run_wrk(SMALL_64, few, 1, arena.cores.load)
         token = arena.sessions.first_token()
         return measure_idle(one.aim.port, SMALL_PATH, token, one.pids)
@@ -72,29 +67,6 @@ def run_sockets(arena: Arena) -> dict[str, SocketsResult]:
         }
 
 
-def run_workers(arena: Arena, *, rounds: int, seconds: int) -> dict[int, Row]:
-    """Compare one worker and two, each worker with as many connections.
-
-    On one core two take turns: with the same connections for both, each would find half as many
-    requests at its turn, and the processor's caches cold. Raises: SkippedError where two are
-    refused.
-    """
-    names = {count: f"workers-{count}" for count in (1, 2)}
-    with ExitStack() as stack:
-        ours = [_ours(name, Change(workers=count)) for count, name in names.items()]
-        started = [stack.enter_context(run_peer(arena, peer)) for peer in ours]
-        few = [_aimed(one, arena) for one in started]
-        core = arena.cores.load
-        loads = {name: _widened(SMALL_64, count) for count, name in names.items()}
-        done = run_rounds(few, loads, rounds=rounds, seconds=seconds, core=core)
-        rows = summarise(done, names[1])
-        return {count: rows[name] for count, name in names.items()}
-
-
-def _widened(load: Load, workers: int) -> Load:
-    return replace(load, connections=load.connections * workers)
-
-
 def _ours(name: str, change: Change, origin_port: int | None = None) -> Peer:
     return Peer(name, "", "", partial(_gateway, change, origin_port))
 
@@ -102,22 +74,9 @@ def _ours(name: str, change: Change, origin_port: int | None = None) -> Peer:
 def _gateway(change: Change, origin_port: int | None, place: Place) -> list[Program]:
     if origin_port is not None:
         place = replace(place, origin_port=origin_port)
-    cores = place.cores.proxy_pair if change.workers > 1 else (place.cores.proxy,)
-    return [gateway(place, cores, change)]
+    return [gateway(place, (place.cores.proxy,), change)]
 
 
 def _echo(place: Place) -> list[Program]:
     argv = (sys.executable, "-m", "bench.echo", str(place.port))
     return [Program(argv, (place.cores.origin,), python_env())]
-
-
-def _aimed(one: Standing, arena: Arena) -> Standing:
-    return replace(one, aim=Aim(one.aim.port, _few_tokens(arena)))
-
-
-def _few_tokens(arena: Arena) -> Path:
-    """Write a shorter list of tokens."""
-    path = arena.folder / "few-tokens.txt"
-    with arena.sessions.tokens.open() as lines:
-        path.write_text("".join(islice(lines, FEW_TOKENS)))
-    return path

@@ -15,7 +15,7 @@ from redis import RedisError
 from bench.arena import Arena, open_arena, standing
 from bench.load import LOADS, SMALL_64, Load
 from bench.machine import Cores, describe_machine
-from bench.parts import run_idle, run_latency, run_sockets, run_workers
+from bench.parts import run_idle, run_latency, run_sockets
 from bench.peers.base import Peer, SkippedError
 from bench.peers.nginx import LOGGED, PLAIN
 from bench.peers.python import OURS
@@ -24,6 +24,7 @@ from bench.results import LoadResult, Results
 from bench.rounds import run_rounds
 from bench.stores.run import Sizes, run_stores
 from bench.stream import measure_streams
+from bench.workers import run_workers
 from gateway.errors import GatewayError
 
 _AMISS = (
@@ -67,7 +68,7 @@ def _run_load(arena: Arena, load: Load, lengths: Lengths, results: Results) -> N
     rounds = lengths.main_rounds if is_main else lengths.other_rounds
     seconds = lengths.main_s if is_main else lengths.other_s
     who = [one for one in arena.standing.values() if is_main or one.peer is not LOGGED]
-    done = run_rounds(who, load, rounds=rounds, seconds=seconds, core=arena.cores.load)
+    done = run_rounds(who, load, rounds=rounds, seconds=seconds, cores=(arena.cores.load,))
     results.loads.append(LoadResult(load, seconds, done))
 
 
@@ -89,7 +90,12 @@ def _run_parts(arena: Arena, lengths: Lengths, results: Results) -> None:
         results.streams = measure_streams(arena.cores)
 
     def workers() -> None:
-        results.workers = run_workers(arena, rounds=lengths.main_rounds, seconds=lengths.main_s)
+        cores = arena.cores
+        ways = ((cores.proxy_pair, cores.beside_pair), ((cores.proxy,), (cores.load,)))
+        results.workers = [
+            run_workers(arena, own, beside, rounds=lengths.main_rounds, seconds=lengths.main_s)
+            for own, beside in ways
+        ]
 
     _attempt(results, "latency at half load", latency)
     _attempt(results, "idle connections", idle)

@@ -51,6 +51,13 @@ NOT_FULL = """**nginx did not fill its core ({busy}): load and service were shor
 so these throughput ratios are too high. Go by CPU time here.**
 """
 
+WORKERS = """Small answers, 128 connections; nothing differs in a pair of rows but `workers`. Where
+cores are shared with the load, wrk runs on both too, one thread on each: a core for each worker and
+everything else beside them, as on a small machine. On one core two workers take turns, and each
+finds the caches cold.
+
+"""
+
 HELD = """
 "Held back" is the most that was between service and slow reader, with the kernel's buffers.
 """

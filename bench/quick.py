@@ -40,7 +40,7 @@ def _print_load(arena: Arena, load: Load, wish: Wish) -> None:
         load,
         rounds=wish.rounds,
         seconds=wish.seconds,
-        core=arena.cores.load,
+        cores=(arena.cores.load,),
     )
     print(f"\n{load.title}; {wish.rounds} rounds of {wish.seconds} s, medians")
     rows = summarise(rounds, PLAIN.name)

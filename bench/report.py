@@ -16,6 +16,7 @@ from bench.results import LoadResult, Results
 from bench.stats import FULL
 from bench.stores.page import render_sessions
 from bench.text import hundredth, mib, ratio, table, tenth, whole
+from bench.workers import WorkersResult
 
 
 def render(results: Results, steps: str) -> str:
@@ -170,15 +171,23 @@ def _streams(results: Results) -> str:
 
 
 def _workers(results: Results) -> str:
-    pair = len(results.cores.proxy_pair)
-    said = "each worker on a core of its own" if pair > 1 else "both on the proxy's one core"
-    head = ("workers", "requests a second", "CPU time of a request, µs", "÷ one worker's")
-    one = results.workers[1]
+    head = ("cores", "workers", "requests a second", "CPU time of a request, µs", "÷ one worker's")
     rows = (
-        (str(count), whole(row.per_s), tenth(row.cpu_us), ratio(row.cpu_us / one.cpu_us))
-        for count, row in results.workers.items()
+        (
+            f"{len(each.own)}, {_beside(each)}",
+            str(count),
+            whole(row.per_s),
+            tenth(row.cpu_us),
+            ratio(row.cpu_us / each.rows[1].cpu_us),
+        )
+        for each in results.workers
+        for count, row in each.rows.items()
     )
-    return f"Small answers, 64 connections for each worker; {said}.\n\n" + table(head, rows)
+    return prose.WORKERS + table(head, rows)
+
+
+def _beside(result: WorkersResult) -> str:
+    return "shared with the load" if set(result.own) & set(result.beside) else "the load on another"
 
 
 def _left_out(results: Results) -> Iterator[str]:

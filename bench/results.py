@@ -17,6 +17,7 @@ from bench.sockets import SocketsResult
 from bench.stats import Rounds, Row, ratios_of, summarise
 from bench.stores.found import StoreResult
 from bench.stream import StreamResult
+from bench.workers import WorkersResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Results:
     idle: IdleCost | None = None
     sockets: Mapping[str, SocketsResult] = field(default_factory=dict)
     streams: Sequence[StreamResult] = ()
-    workers: Mapping[int, Row] = field(default_factory=dict)
+    workers: Sequence[WorkersResult] = ()
     stores: Sequence[StoreResult] = ()
     skipped: dict[str, str] = field(default_factory=dict)
 

@@ -19,7 +19,7 @@ def place(tmp_path: Path) -> Place:
     folder = tmp_path / "peer"
     folder.mkdir()
     sessions: SessionSet = make_sessions(tmp_path, 1)
-    return Place(folder, 18080, 18081, Cores(0, 1, 1, (0,)), sessions)
+    return Place(folder, 18080, 18081, Cores(0, 1, 1, (0, 1), (0, 1)), sessions)
 
 
 def test_peers_have_names_of_their_own() -> None:

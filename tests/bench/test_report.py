@@ -18,6 +18,7 @@ from bench.sockets import SocketsResult
 from bench.stats import Sample, summarise
 from bench.stores.found import Room, StoreResult
 from bench.stream import ALLOWED_GROWTH_BYTES, StreamResult
+from bench.workers import WorkersResult
 
 STEPS = "## What was tried\n\nNothing yet.\n"
 MIB = 1024**2
@@ -30,7 +31,7 @@ def sample(per_s: int, busy: float = 0.99) -> Sample:
 
 def empty() -> Results:
     """A run in which nothing could be measured."""
-    return Results({"processor": "made up"}, Cores(0, 1, 1, (0,)), 100_000, PEERS)
+    return Results({"processor": "made up"}, Cores(0, 1, 1, (0, 1), (0, 1)), 100_000, PEERS)
 
 
 def full() -> Results:
@@ -49,7 +50,8 @@ def full() -> Results:
         StreamResult("slow", True, 1, 0, MIB),
     ]
     row = summarise(rounds, "nginx")["ours"]
-    results.workers = {1: row, 2: replace(row, cpu_us=row.cpu_us * 1.05)}
+    rows = {1: row, 2: replace(row, cpu_us=row.cpu_us * 1.05)}
+    results.workers = [WorkersResult((0, 1), (0, 1), rows), WorkersResult((0,), (1,), rows)]
     results.stores = [StoreResult("SQLite", room=Room(10, 6000))]
     results.skipped = {"oauth2-proxy": "it could not\nbe built | today"}
     return results

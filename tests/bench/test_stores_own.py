@@ -22,7 +22,7 @@ gateway_sessions_created_total{app="bench",platform="wechat"} 7.0
 def test_the_settings_are_taken(tmp_path: Path) -> None:
     """Every default but for the login limits, with a simulator and without."""
     store = f"sqlite:{tmp_path / 'gateway.db'}"
-    setting = Setting(Cores(0, 1, 1, (0,)), tmp_path, store, KEYS, 9000)
+    setting = Setting(Cores(0, 1, 1, (0, 1), (0, 1)), tmp_path, store, KEYS, 9000)
     for simulator_port in (None, 9001):
         path = tmp_path / "gateway.yaml"
         path.write_text(settings_of(setting, (8080, 8081), simulator_port))
