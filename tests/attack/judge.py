@@ -59,7 +59,7 @@ def run(variant: Variant, stage: Stage) -> list[str]:
     observation = observe(variant, stage)
     rules = [*_rules(variant, stage, observation)]
     amiss = [[*_differences(variant, stage, observation, each)] for each in variant.outcomes]
-    return rules if not all(amiss) else rules + min(amiss, key=lambda each: len(each))
+    return rules if not all(amiss) else rules + sorted(amiss, key=len)[0]
 
 
 def observe(variant: Variant, stage: Stage) -> Observation:
