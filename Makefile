@@ -6,7 +6,7 @@ COVERAGE ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types contracts coverage bench docs clean
+.PHONY: help run test check lint format types contracts coverage attack bench docs clean
 
 help: ## list what make can do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -44,6 +44,9 @@ coverage: $(VENV)/.dev ## hold the floors: 95 % of branches in the pure core and
 CORE := gateway/errors.py 'gateway/settings/*' gateway/target.py gateway/headers.py gateway/survey.py gateway/host.py \
 	gateway/clients.py gateway/admission.py gateway/recollection.py gateway/routing.py gateway/identity.py gateway/access.py \
 	gateway/platforms/crypto.py gateway/endpoints/apps.py gateway/proxy/head.py
+
+attack: $(VENV)/.dev ## run the attack suite, write docs/attack-report.md (QUICK=1: the rows alone, printed; FAMILY=T: one family)
+	@$(BIN)/python -m tests.attack $(if $(QUICK),--quick) $(foreach one,$(FAMILY),--family $(one))
 
 bench: $(VENV)/.dev ## measure, write docs/performance.md (QUICK=1: little, printed; ONLY=sessions: logins, look-ups, revocations)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))

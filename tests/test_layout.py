@@ -75,6 +75,8 @@ NO_MODULE_OF_THEIR_OWN = {
     "platforms/test_contract_refusals.py": "the same, for refusals",
     "proxy/test_websocket.py": "a third-party WebSocket library, through the gateway and without",
 }
+SUITES = {"attack"}
+"""Folders of tests over the whole gateway, which belong to no module."""
 NOT_MODULES = {"__init__.py", "__main__.py"}
 FILES = sorted((TOP / "gateway").rglob("*.py"))
 
@@ -89,7 +91,8 @@ def modules() -> set[str]:
 
 def files_of_tests() -> set[str]:
     """Every file of tests, as a path below tests."""
-    return {str(path.relative_to(TOP / "tests")) for path in (TOP / "tests").rglob("test_*.py")}
+    found = {path.relative_to(TOP / "tests") for path in (TOP / "tests").rglob("test_*.py")}
+    return {str(path) for path in found if path.parts[0] not in SUITES}
 
 
 def mirrored(module: str) -> str:

@@ -37,13 +37,17 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """What is to be sent, and what to wait for: so many final answers, or the end."""
+    """What is to be sent, and what to wait for: so many final answers, or the end.
+
+    `first` is asked and answered before, on the same connection, and counts for nothing.
+    """
 
     steps: Sequence[Step]
     methods: tuple[bytes, ...]
     answers: int
     closes: bool
     replies: Sequence[Reply] = ()
+    first: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +71,14 @@ class Observation:
 
 def play(aim: Aim, services: dict[str, Recorder], what: Play) -> Observation:
     """Send it and observe; each service's record is emptied before."""
-    for recorder in services.values():
-        recorder.take()
-        recorder.say(what.replies)
     connection = socket.create_connection((aim.address, aim.port), timeout=aim.wait_s)
     with connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         reading = _Reading(connection, aim.wait_s, what.methods)
+        _ask_first(connection, aim.wait_s, what.first)
+        for recorder in services.values():
+            recorder.take()
+            recorder.say(what.replies)
         is_open = _send(connection, reading, what.steps)
         if is_open:
             reading.until(what.answers, to_end=what.closes)
@@ -131,6 +136,13 @@ class _Reading:
     def _finals(self) -> int:
         whole = (each for each in cut_answers(bytes(self.raw), self._methods) if each.is_whole)
         return sum(each.status >= 200 or each.status == 101 for each in whole)
+
+
+def _ask_first(connection: socket.socket, wait_s: float, first: bytes) -> None:
+    if first:
+        reading = _Reading(connection, wait_s, (b"GET",))
+        _send(connection, reading, [first])
+        reading.until(1, to_end=False)
 
 
 def _send(connection: socket.socket, reading: _Reading, steps: Sequence[Step]) -> bool:
