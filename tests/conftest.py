@@ -1,11 +1,18 @@
 """What all tests share: a gateway on real sockets."""
 
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.gateway import RunningGateway, run_gateway
+
+
+def pytest_collection_finish() -> None:
+    """Take the thousands of tests themselves out of every garbage collection: it halts servers."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
