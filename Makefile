@@ -6,7 +6,7 @@ COVERAGE ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types contracts coverage attack bench docs clean
+.PHONY: help run test check lint format types contracts coverage attack fuzz lock audit bench docs clean
 
 help: ## list what make can do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -48,6 +48,19 @@ CORE := gateway/errors.py 'gateway/settings/*' gateway/target.py gateway/headers
 attack: $(VENV)/.dev ## run the attack suite, write docs/attack-report.md (QUICK=1: the rows alone, printed; FAMILY=T: one family)
 	@$(BIN)/python -m tests.attack $(if $(QUICK),--quick) $(foreach one,$(FAMILY),--family $(one))
 
+fuzz: $(VENV)/.dev $(VENV)/.fuzz ## planted faults, then all fuzzers; writes docs/attack-report.md (TIME=30m in total; ONLY=heads: one, printed)
+	@$(BIN)/python -m tests.attack.fuzz --time $(or $(TIME),30m) $(if $(ONLY),--only $(ONLY))
+
+lock: $(VENV)/.supply ## pin what the image installs, with hashes (UPGRADE=1: at the newest versions)
+	@$(BIN)/uv pip compile $(LOCK) --output-file requirements.lock pyproject.toml
+	@$(BIN)/python .ci/build_requirements.py | $(BIN)/uv pip compile $(LOCK) --output-file requirements-build.lock -
+
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+audit: $(VENV)/.dev $(VENV)/.supply ## ruff's security rules, each exception with its reason; known flaws in what is pinned
+	@$(BIN)/python .ci/audit.py
+
 bench: $(VENV)/.dev ## measure, write docs/performance.md (QUICK=1: little, printed; ONLY=sessions: logins, look-ups, revocations)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
@@ -71,4 +84,14 @@ $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml $(VENV)/.run | $(VENV)/bin/python
 	@echo "installing the development tools …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+$(VENV)/.fuzz: pyproject.toml | $(VENV)/bin/python
+	@echo "installing the fuzzer …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --group fuzz
+	@touch $@
+
+$(VENV)/.supply: pyproject.toml | $(VENV)/bin/python
+	@echo "installing the tools of the supply chain …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --group supply
 	@touch $@

@@ -47,12 +47,13 @@ def serve(config: Path, *, drops_keys: bool) -> None:
     SIGTERM or Ctrl-C finishes what is under way and ends it, a second one ends it at once. SIGHUP
     replaces the workers one by one, with the settings as they were.
     """
+    loaded = load_or_end(config)  # before all that needs the compiled parts is loaded
+
     from gateway.clock import now
     from gateway.observe import set_up_logging
     from gateway.supervisor.hangup import on_hangup
     from gateway.supervisor.parent import Parent
 
-    loaded = load_or_end(config)
     settings = loaded.settings
     set_up_logging(settings.logs.level, settings.logs.format)
 
@@ -73,11 +74,12 @@ def serve(config: Path, *, drops_keys: bool) -> None:
 @DROP_KEYS
 def dev(config: Path, *, drops_keys: bool) -> None:
     """Run simulator, echo service and gateway together, for development."""
+    loaded = load_or_end(config)
+
     from gateway.clock import now
     from gateway.dev import UnfitError, run_dev
     from gateway.observe import set_up_logging
 
-    loaded = load_or_end(config)
     settings = loaded.settings
     if settings.environment != "development":
         raise click.ClickException("`gateway dev` needs settings with `environment: development`")

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import click
-import uvloop
 
 from gateway.errors import GatewayError, SettingsError
 from gateway.loader import Loaded, load
+from gateway.loader.compiled import missing_parts
 from gateway.supervisor.process import WorkerFailedError
 from gateway.supervisor.telling import tell
 
@@ -30,7 +30,12 @@ CONFIG = click.option(
 
 
 def load_or_end(config: Path) -> Loaded:
-    """Load the settings, or say all that is wrong with them and end with 1."""
+    """Load the settings, or say all that is wrong with them and end with 1.
+
+    Without its compiled parts the gateway does not run either.
+    """
+    if missing := "\n".join(missing_parts()):
+        raise click.ClickException(missing)
     try:
         loaded = load(config, os.environ)
     except SettingsError as error:
@@ -47,6 +52,8 @@ def run_or_end(
 
     `addresses` are told with an error of the system that names no file.
     """
+    import uvloop  # only here: where it is missing, `load_or_end` says so
+
     try:
         return uvloop.run(work)
     except SettingsError as error:

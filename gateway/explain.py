@@ -4,15 +4,15 @@ import asyncio
 from dataclasses import dataclass
 
 from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import HttpRequestParser
+from aiohttp.web_protocol import _ErrInfo
 
 from gateway.access import Access
 from gateway.admission import AdmissionLimits, RawRequest, admit
 from gateway.clients import Trust
 from gateway.endpoints.table import Endpoints
 from gateway.errors import GatewayError
-from gateway.limits import MAX_FIELDS, ProtocolLimits, refusal_of
+from gateway.limits import ProtocolLimits, refusal_of
+from gateway.parser import RequestParser
 from gateway.proxy.head import Outgoing, build_request, read_request
 from gateway.proxy.upload import body_limit, check_length
 from gateway.routing import Route
@@ -89,26 +89,19 @@ async def explain(raw: RawRequest, request_id: str, parts: ExplainParts) -> Expl
 
 
 def _parse(raw: RawRequest, limits: AdmissionLimits) -> None:
-    """Give the head to aiohttp's own parser, which refuses before anything else is looked at.
+    """Give the head to the gateway's own parser, which refuses before anything else is looked at.
 
     Raises: GatewayError, as `gateway.protocol` answers.
     """
     bounds = ProtocolLimits(limits.headers_bytes, limits.target_bytes)
     loop = asyncio.get_running_loop()
-    parser = HttpRequestParser(
-        BaseProtocol(loop),
-        loop,
-        limits.headers_bytes,
-        max_line_size=bounds.line_bytes,
-        max_field_size=bounds.field_bytes,
-        max_headers=MAX_FIELDS,
-    )
     line = f"{raw.method} {raw.target} HTTP/{raw.version[0]}.{raw.version[1]}\r\n"
-    head = line.encode("utf-8", "surrogateescape")
-    try:
-        parser.feed_data(head + b"".join(b"%b: %b\r\n" % field for field in raw.fields) + b"\r\n")
-    except HttpProcessingError as error:
-        raise refusal_of(error, error.message, bounds) from None
+    fields = b"".join(b"%b: %b\r\n" % field for field in raw.fields)
+    head = line.encode("utf-8", "surrogateescape") + fields + b"\r\n"
+    messages, _, _ = RequestParser(BaseProtocol(loop), loop, bounds).feed_data(head)
+    for message, _ in messages:
+        if isinstance(message, _ErrInfo):
+            raise refusal_of(message.exc, message.message, bounds)
 
 
 def describe(explanation: Explanation) -> str:

@@ -1,7 +1,7 @@
 """aiohttp's server protocol with its measured gaps closed (design section 9; attacks.md C2).
 
 It decides nothing about requests: deadlines for heads, a broken body told to the handler that reads
-it, the parser's places counted right, our own answer to what the parser refuses.
+it, our own answer to what the parser refuses. What is parsed, and how: `parser`.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import logging
 from typing import cast
 
 from aiohttp import web
+from aiohttp.http_parser import HttpParser, RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
@@ -16,7 +17,8 @@ from gateway.answers import cut_off
 from gateway.errors import GatewayError
 from gateway.flights import Owner
 from gateway.head_clock import HeadClock
-from gateway.limits import MAX_FIELDS, HeadTooLargeError, refusal_of
+from gateway.limits import HeadTooLargeError, refusal_of
+from gateway.parser import READ_BYTES, RequestParser
 
 logger = logging.getLogger(__name__)
 FLUSH_S = 30.0
@@ -26,7 +28,7 @@ FLUSH_S = 30.0
 class MendedProtocol(RequestHandler):
     """One client connection; `_receive` takes its bytes."""
 
-    __slots__ = ("_head_clock", "_is_broken", "_owner", "_payload")
+    __slots__ = ("_head_clock", "_is_broken", "_owner", "_payload", "_reader")
 
     def __init__(self, manager: web.Server, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
         limits = owner.limits
@@ -35,13 +37,12 @@ class MendedProtocol(RequestHandler):
             loop=loop,
             keepalive_timeout=limits.keepalive_s,
             access_log=cast("logging.Logger", None),  # None is how aiohttp writes "no access log"
-            max_line_size=limits.line_bytes,
-            max_field_size=limits.field_bytes,
-            max_headers=MAX_FIELDS,
             lingering_time=0.0,  # `Written` does it
-            read_bufsize=64 * 1024,
-            auto_decompress=False,  # bodies pass as they are; no gzip bombs in the process
+            read_bufsize=READ_BYTES,
         )
+        self._reader = RequestParser(self, loop, limits)
+        # aiohttp types its parser by name; what it calls of it is there.
+        self._parser = cast("HttpParser[RawRequestMessage]", self._reader)
         self._owner = owner
         self._head_clock = HeadClock(loop, limits, self._head_is_late)
         self._is_broken = False
@@ -69,47 +70,23 @@ class MendedProtocol(RequestHandler):
     def _receive(self, data: bytes) -> None:
         if self._is_broken:
             return  # nothing behind a framing error can be trusted
-        body = self._payload
-        was_in_head = body.is_eof()
-        size = 0 if was_in_head else body.total_bytes
+        was_in_body = not self._payload.is_eof()
         before = self._request_count
-        if was_in_head:
-            super().data_received(data)
-        else:
-            self._receive_body(body, data)
+        super().data_received(data)
         if self._request_count != before:
             if not self._head_clock.is_quiet:
                 self._head_clock.stop()
             self._note(*self._messages[-1])
-            if not data.endswith(b"\n\r\n"):
-                self._watch_next_head(data.find(b"\r\n\r\n") + 4 - len(data))
-        elif not was_in_head:
-            if not data.endswith(b"\n\r\n"):
-                self._watch_next_head(-size - len(data) if data else 1)
+            if self._reader.is_in_head:
+                self._head_clock.start()  # behind the request or its body (attacks.md D1)
+        elif was_in_body:
+            if self._reader.is_in_head:
+                self._head_clock.start()
         elif data and not (self._upgraded or self._head_clock.add(len(data))):
             error = _ErrInfo(status=400, exc=HeadTooLargeError(), message="")
             self._messages.append((error, EMPTY_PAYLOAD))
             self._break(error)
             self._wake()
-
-    def _receive_body(self, body: StreamReader, data: bytes) -> None:
-        """Go on with a body, and count its request out of the parser's queue when it ends.
-
-        aiohttp does so when a request is taken, and counts in when its body has ended: one taken
-        sooner keeps its place for ever, and the last of a long pipeline would lie unread.
-        """
-        is_taken = not self._messages or self._messages[-1][1] is not body
-        super().data_received(data)
-        if is_taken and body.is_eof() and self._parser is not None:
-            self._parser.message_consumed()
-            if len(self._messages) == self._max_msg_queue_size - 1:
-                super().data_received(b"")  # the parser has stopped one too soon
-
-    def _watch_next_head(self, offset: int) -> None:
-        """Start the clock unless the bytes ended with the body, by its size (attacks.md D1)."""
-        body = self._payload  # behind several requests at once it may start for nothing
-        if body is EMPTY_PAYLOAD or (body.is_eof() and body.total_bytes + offset):
-            self._head_clock.start()
 
     def _note(self, message: object, payload: StreamReader) -> None:
         """Keep the newest request's body; after a parse error there will be none any more."""

@@ -6,6 +6,7 @@ value is escaped, so one request is one line (attacks.md L1).
 
 import json
 import logging
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -17,6 +18,9 @@ MAX_PATH_CHARACTERS = 512
 """A path in the log is cut here; nobody reads more, and disks are finite."""
 MAX_ESCAPED_PATH = 4 * MAX_PATH_CHARACTERS
 """One that is longer with its escapes is cut to a quarter: a line fits into PIPE_BUF."""
+_MARK = "gw1"
+_MARKED = re.compile(r"gw1(?:\.|%2[Ee])[A-Za-z0-9._%-]*")
+_USER_INFO = re.compile(r"//[^/]*@")
 CLIENT_CLOSED = 499
 """Logged when the client went away before its answer (nginx's number)."""
 
@@ -80,7 +84,14 @@ def _trouble(visit: Visit) -> str:
 
 
 def _path(path: str) -> str:
-    """Quote a path, cut off; controls and what is not ASCII are escaped."""
+    """Quote a path, cut off; controls and what is not ASCII are escaped.
+
+    A token has no place in a path, but who puts one there must not find it in a log (L2).
+    """
+    if _MARK in path:
+        path = _MARKED.sub("gw1.***", path)
+    if path[:1] != "/":  # a whole URL, which may hold a user and a password
+        path = _USER_INFO.sub("//***@", path)
     quoted = _quote(path[:MAX_PATH_CHARACTERS])
     return quoted if len(quoted) <= MAX_ESCAPED_PATH else _quote(path[: MAX_PATH_CHARACTERS // 4])
 

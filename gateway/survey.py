@@ -13,7 +13,8 @@ from gateway.headers import END_TO_END, IN_ANSWER, IN_REQUEST, Field, Kind, opti
 TOKEN_PREFIX = b"gw1."
 _PLAIN_BEARER = b"Bearer " + TOKEN_PREFIX
 SCHEME_BYTES = len(b"Bearer ")
-_TOKEN = re.compile(rb"(?:^|[ \t,=\"])%b" % re.escape(TOKEN_PREFIX))
+# Behind whatever may not stand in a credential itself (RFC 9110 11.2: token68).
+_TOKEN = re.compile(rb"(?<![A-Za-z0-9._~+/-])%b" % re.escape(TOKEN_PREFIX))
 # Looked up once: an attribute of an Enum costs as much as a whole step of the pass.
 _COPIED, _DROPPED = Kind.COPIED, Kind.DROPPED
 _AUTHORIZATION, _COOKIE, _TOKEN_FIELD = Kind.AUTHORIZATION, Kind.COOKIE, Kind.TOKEN

@@ -31,6 +31,7 @@ from gateway.public_side import open_public_side
 from gateway.sessions.opening import open_sessions
 from gateway.settings import Settings
 from gateway.supervisor.channel import MAX_SETTINGS_BYTES, Channel, ChannelError, Message
+from gateway.supervisor.open_files import fit, raise_limit
 from gateway.supervisor.telling import addresses_of, tell
 
 logger = logging.getLogger("gateway.worker")  # here `__name__` is `__main__`
@@ -121,6 +122,7 @@ async def run(control: socket.socket, listening: Sequence[socket.socket]) -> int
         return 1
     settings: Settings = pickle.loads(data)  # noqa: S301 - from our parent, over a socket of our own
     set_up_logging(settings.logs.level, settings.logs.format)
+    settings = _within_files(settings)
     async with AsyncExitStack() as stack:
         try:
             counts = Counts()
@@ -132,6 +134,19 @@ async def run(control: socket.socket, listening: Sequence[socket.socket]) -> int
         await Worker(channel, listener, counts, stop).run()
     channel.close()
     return 0
+
+
+def _within_files(settings: Settings) -> Settings:
+    """Take as many files as we may have, and no more connections than they do for."""
+    files = raise_limit()
+    fitting = fit(settings, files)
+    wanted, taken = (each.server.limits.connections for each in (settings, fitting))
+    if taken < wanted:
+        # What fits into the files by its number alone is no mistake of the operator's.
+        level = logging.WARNING if files < wanted else logging.DEBUG
+        words = "this process may open %d files, so it takes %d connections instead of %d"
+        logger.log(level, words, files, taken, wanted)
+    return fitting
 
 
 async def _open(

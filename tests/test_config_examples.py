@@ -15,7 +15,7 @@ EXAMPLES = [TOP / "gateway.yaml", *sorted((TOP / "config").glob("*.yaml"))]
 SCHEMA = TOP / "docs/gateway.schema.json"
 ENVIRON = {
     "GATEWAY_SIGNING_KEY": "kq3v9TzBw7Ym2Xc8Rn5Lf1Hs6Jd4Gp0A",
-    "GATEWAY_ENCRYPTION_KEY": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    "GATEWAY_ENCRYPTION_KEY": "SBaPqZy34BTnfb9K95/FsqUMqsjoIIg+pzJviLxxOsk=",
     "GATEWAY_ADMIN_TOKEN": "vT4nQ8wZ2cR6yL1p",
     "REDIS_PASSWORD": "made-up",
     "WECHAT_APP_SECRET": "made-up",

@@ -266,8 +266,8 @@ ATTACKS = {
         1,
     ),
     "the tail of a body": (hostile("Content-Length: 4", behind="half" + SMUGGLED), 2),
-    "rubbish behind a body": (hostile("Content-Length: 4", behind="half\x00"), 0),
-    "rubbish behind an empty body": (hostile("Content-Length: 0", behind="\x00"), 0),
+    "rubbish behind a body": (hostile("Content-Length: 4", behind="half\x00"), 1),
+    "rubbish behind an empty body": (hostile("Content-Length: 0", behind="\x00"), 1),
     "a request as a chunk": (hostile("Transfer-Encoding: chunked", behind=CHUNKS), 1),
     "chunks and a request": (
         hostile("Transfer-Encoding: chunked", behind="0\r\n\r\n" + SMUGGLED),

@@ -22,6 +22,7 @@ NO_MODULE_OF_THEIR_OWN = {
             "second_answer",
             "set_parser",
             "shutdown",
+            "trailers",
         )
     },
     **{
@@ -51,6 +52,7 @@ NO_MODULE_OF_THEIR_OWN = {
     "test_bad_input.py": "every kind of bad input of the first issue, over the whole gateway",
     "test_config_examples.py": "the settings files of the repository",
     "test_docs.py": "the documents",
+    "test_image.py": "the image and the files that pin what it installs",
     "test_layout.py": "this file",
     "proxy/test_fastpath_client.py": "what clients do while the fast path has their request",
     "proxy/test_fastpath_service.py": "what services do with a request the fast path has sent",

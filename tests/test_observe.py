@@ -147,6 +147,23 @@ def test_a_path_of_many_escapes_is_cut_sooner() -> None:
     assert json.loads(written("json", path=many))["path"] == many[: MAX_PATH_CHARACTERS // 4]
 
 
+@pytest.mark.parametrize("line_format", ["json", "text"])
+def test_a_token_in_a_path_is_not_told(line_format: Format) -> None:
+    """L2: it has no place there, but a log that holds it would let its readers in."""
+    for dot in (".", "%2E", "%2e"):
+        line = written(line_format, path=f"/a/gw1{dot}id{dot}date{dot}signature/b?gw1.x")
+        assert "/a/gw1.***/b" in line
+        assert "id" not in line.partition("gw1")[2].partition("/b")[0]
+    assert "/gw10/gw1" in written(line_format, path="/gw10/gw1")
+
+
+@pytest.mark.parametrize("line_format", ["json", "text"])
+def test_a_password_in_a_url_is_not_told(line_format: Format) -> None:
+    """L2: a target in absolute form may hold one; a path may hold an `@`."""
+    assert "http://***@host/x" in written(line_format, path="http://u:pass@host/x")
+    assert "/a//b@c" in written(line_format, path="/a//b@c")
+
+
 # -- by hand and by the library -------------------------------------------------------------------
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=30)

@@ -260,6 +260,8 @@ def test_one_token_or_a_conflict_in_any_order(
         ("Authorization: Token token=gw1.a", None, "H22: in other words"),
         ('Authorization: Token token="gw1.a"', None, "H22: quoted"),
         ("Authorization: Basic eA==, Bearer gw1.a", None, "H22: in a list"),
+        ("Authorization: Bearer\xa0gw1.a", None, "H22: behind a space that HTTP does not know"),
+        ("Authorization: Bearer:gw1.a", None, "H22: behind a colon"),
         ("Authorization: Bearer abc", "Bearer abc", "not ours"),
         ("Authorization: Bearer xgw1.a", "Bearer xgw1.a", "not ours either"),
         ("Authorization: Basic eA==", "Basic eA==", "untouched"),

@@ -38,8 +38,10 @@ def _merge_app(tree: Tree, apps: dict[str, object], path: Path, environ: Mapping
         return
     apps[name] = None
     try:
-        text = decode(path, read_bounded(path, MAX_APP_FILE_BYTES).content)
-        apps[name] = Reader(tree, file, environ).read(text, loc)
+        content = read_bounded(path, MAX_APP_FILE_BYTES)
+        if content.is_world_readable:
+            tree.world_readable.add(file)
+        apps[name] = Reader(tree, file, environ).read(decode(path, content.content), loc)
     except RefusedError as refusal:
         tree.findings.append(Finding(loc, refusal.allowed, refusal.found, Origin(file)))
     except TreeError as error:

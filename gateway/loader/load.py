@@ -58,15 +58,18 @@ def _advise_store(settings: Settings) -> Iterator[str]:
 def _read(path: Path, environ: Mapping[str, str]) -> Tree:
     tree = Tree()
     try:
-        text = decode(path, read_bounded(path, MAX_FILE_BYTES).content)
-        top = Reader(tree, str(path), environ).read(text)
+        file = read_bounded(path, MAX_FILE_BYTES)
+        if file.is_world_readable:
+            tree.world_readable.add(str(path))
+        top = Reader(tree, str(path), environ).read(decode(path, file.content))
     except RefusedError as refusal:
         raise _failed(path, refusal.found or "", refusal.allowed) from None
     except TreeError as error:
         raise _failed(path, error.found, error.allowed, error.line) from None
     if top is not None and not isinstance(top, dict):
-        line = tree.locate(()).line
-        raise _failed(path, describe(top), "a mapping of settings", line)
+        origin = tree.locate(())
+        found = describe(top, written=origin.written)
+        raise _failed(path, found, "a mapping of settings", origin.line)
     tree.raw = top or {}
     return tree
 

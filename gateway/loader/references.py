@@ -29,6 +29,7 @@ class References:
         self._tree = tree
         self._base = base
         self._environ = environ
+        self._told: set[str] = set()
         self.warnings: list[str] = []
 
     def resolve(self) -> None:
@@ -52,6 +53,8 @@ class References:
         match spot.reads if spot else Reads.NOTHING, value:
             case Reads.SECRET, dict() as reference:
                 return SecretStr(self._secret(loc, reference))
+            case Reads.SECRET, str() as secret:
+                self._warn_of_text(loc, secret)
             case Reads.CONTENT, str() as path:
                 return self._content(path)
             case Reads.FILE, str() as path:
@@ -94,6 +97,22 @@ class References:
     def _content(self, written: str) -> ReadFile:
         path = self._base / written
         return ReadFile(path, read_bounded(path, MAX_CONTENT_BYTES).content)
+
+    def _warn_of_text(self, loc: Loc, secret: str) -> None:
+        """Warn once of a settings file that holds secrets; in development they protect nobody."""
+        origin = self._tree.locate(loc)
+        is_password_free = secret.startswith(("sqlite:", "redis")) and "@" not in secret
+        if (
+            self._tree.raw.get("environment", "production") == "production"
+            and origin.file in self._tree.world_readable - self._told
+            and origin.written is None  # what stands there is the name of a variable
+            and not is_password_free  # a store's address
+        ):
+            self._told.add(origin.file)
+            holds = f"{origin.file} holds a secret as text"
+            self.warnings.append(
+                f"{render(loc)}: {holds}, and everybody on this machine can read it"
+            )
 
     def _warn(self, loc: Loc, path: str, *, is_world_readable: bool) -> None:
         if is_world_readable:

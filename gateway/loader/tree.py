@@ -50,6 +50,8 @@ class Tree:
     raw: dict[str, object] = field(default_factory=dict)
     origins: dict[Loc, Origin] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    world_readable: set[str] = field(default_factory=set)
+    """The files that everybody on the machine can read."""
 
     def locate(self, loc: Loc) -> Origin:
         """Find where a place was written, or the nearest place above it."""

@@ -16,6 +16,8 @@ from gateway.proxy.inbox import Inbox
 from gateway.proxy.target_socket import TargetSocket
 
 _CLOSED = "the service closed the connection"
+_VERSIONS = frozenset({"1.1", "1.0"})
+"""The parser takes others, which have no such answers (RFC 9112 2.3)."""
 
 
 class UpstreamConnection(TargetSocket):
@@ -177,6 +179,10 @@ class UpstreamConnection(TargetSocket):
 
     # -- httptools ------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        if self.is_complete:  # half a head behind the answer would begin the next one (T18)
+            self.is_broken = True
+
     def on_status(self, reason: bytes) -> None:
         self._reason += reason
 
@@ -185,8 +191,8 @@ class UpstreamConnection(TargetSocket):
             self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if self.is_complete:
-            raise _broken()  # a second answer to one request
+        if self.is_complete or self._parser.get_http_version() not in _VERSIONS:
+            raise _broken()  # a second answer to one request, or none of HTTP/1
         status = self._parser.get_status_code()
         head = read_answer_head(self._method, status, self._reason, self._fields, self._quiet_bytes)
         if status < 200 and status != 101:

@@ -137,7 +137,7 @@ class Proxy:
         try:
             connection.begin(leg.admitted.method)
             connection.write(head)
-            self._start_body(leg, connection)
+            self._start_body(leg, pool, connection)
             return await self._take_answer(leg, connection)
         finally:
             await leg.give_back(pool)
@@ -167,7 +167,7 @@ class Proxy:
         host = None if upstream.sends_client_host else pool.address.authority
         return build_request(admitted, grant, self._cookie_name, host)
 
-    def _start_body(self, leg: Leg, connection: UpstreamConnection) -> None:
+    def _start_body(self, leg: Leg, pool: Pool, connection: UpstreamConnection) -> None:
         if not leg.admitted.has_body:
             return
         if leg.admitted.expects_continue:
@@ -177,6 +177,7 @@ class Proxy:
             idle_s=self._limits.body_idle_s,
             stall_s=leg.idle_s(),
             rate_bytes=self._limits.body_rate_bytes,
+            holdup=leg.holdup(pool),
         )
         pump = send_body(leg.request, leg.admitted, connection, limits)
         leg.pump = asyncio.create_task(pump)
@@ -220,12 +221,14 @@ class Proxy:
         )
         leg.note_head(answer, head)
         leave = self._follow(leg) if is_event_stream(answer) else None
+        assert leg.pool is not None  # noqa: S101 - its connection gives the answer
+        holdup = leg.holdup(leg.pool)
         try:
             sent_bytes = await relay(
                 leg.request,
                 connection,
                 head,
-                Patience(leg.idle_s(answer), self._limits.write_idle_s),
+                Patience(leg.idle_s(answer), self._limits.write_idle_s, holdup),
                 has_body=answer.has_body,
                 is_chunked=is_chunked,
             )

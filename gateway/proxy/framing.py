@@ -13,6 +13,8 @@ MAX_HEAD_BYTES = 64 * 1024
 """Header bytes read from an upstream before it is called malformed (nginx: 4 to 64 KiB)."""
 LAST_CHUNK = b"0\r\n\r\n"
 _BODILESS = frozenset({101, 204, 304})
+# What a reason phrase is made of (RFC 9112 4); the parser lets control characters through.
+_IN_REASON = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
 _CODING, _LENGTH = Kind.CODING, Kind.LENGTH
 _NONE: list[bytes] = []
 
@@ -44,7 +46,8 @@ def read_answer_head(
 
     Raises: GatewayError upstream_error.
     """
-    if status < 100 or (received_bytes > MAX_HEAD_BYTES and _size(reason, fields) > MAX_HEAD_BYTES):
+    is_large = received_bytes > MAX_HEAD_BYTES and _size(reason, fields) > MAX_HEAD_BYTES
+    if is_large or status < 100 or reason.translate(None, _IN_REASON):
         raise GatewayError("upstream_error", "the service's answer is malformed")
     found = survey_answer(fields)
     length, is_chunked = read_framing(status, found)

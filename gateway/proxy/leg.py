@@ -12,10 +12,12 @@ from aiohttp import web
 
 from gateway.access import Grant
 from gateway.admission import Admitted
+from gateway.answers import cut_off
 from gateway.errors import GatewayError
 from gateway.observe import Visit
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.framing import AnswerHead
+from gateway.proxy.holdups import Holdup
 from gateway.proxy.pool import Pool
 from gateway.proxy.relay import is_event_stream
 from gateway.proxy.retry import REPEATABLE, Retry
@@ -105,11 +107,21 @@ class Leg:
     async def acquire(self, pool: Pool) -> UpstreamConnection:
         """Take a connection. Raises: GatewayError upstream_unavailable, overloaded."""
         self.connection = None
+        asker = self.admitted.client.address
         if self.retry is not None:
-            self.connection = await self.retry.acquire(pool)
+            self.connection = await self.retry.acquire(pool, asker)
         else:
-            self.connection = pool.take() or await self.upstream.acquire(pool)
+            self.connection = pool.take() or await self.upstream.acquire(pool, asker=asker)
         return self.connection
+
+    def holdup(self, pool: Pool) -> Holdup:
+        """What is noted at a target while this exchange waits for its client."""
+        return Holdup(pool.holdups, self.admitted.client.address, self._give_up)
+
+    def _give_up(self) -> None:
+        """Let go of a client that holds us up while others wait for its place."""
+        self.visit.error = "overloaded"
+        cut_off(self.request)
 
     def may_retry(self, error: GatewayError) -> bool:
         """Note what became of the attempt; tell whether there may be another."""

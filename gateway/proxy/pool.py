@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from gateway.errors import GatewayError
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.dial import Dialer, TargetAddress
+from gateway.proxy.holdups import Holdups
 
 SPARES = 8
 """Connections opened ahead of need at once."""
+PRESS_S = 0.25
+"""How often who waits for a place looks whether somebody else may be given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class Pool:
     It grows with what is asked for at once: who found none at hand, but one a moment later, has a
     spare one opened. Else a pool a little too small would send many the slow way for ever.
     `attempts` counts exchanges, `connect_failures` connections that could not be made.
-    `has_failed` is its upstream's: the last thing heard of this target was a failure.
+    `has_failed` is its upstream's: the last thing heard of this target was a failure. In `holdups`
+    exchanges note that they wait for their clients.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Pool:
         self.address = address
         self.limits = limits
         self.has_failed = False
+        self.holdups = Holdups(ticks)
         self.attempts = 0
         self.connect_failures = 0
         self._dialer = dialer
@@ -110,15 +115,16 @@ class Pool:
         return connection
 
     async def acquire(
-        self, *, fresh: bool = False, connect_s: float | None = None
+        self, *, fresh: bool = False, connect_s: float | None = None, asker: str = ""
     ) -> UpstreamConnection:
         """Take an idle connection or open one; `fresh` takes no idle one.
 
-        `connect_s` replaces the limit's, for the wait and for the connect, each.
+        `connect_s` replaces the limit's, for the wait and for the connect, each. `asker` is the
+        client's address: whoever waits for a place goes before addresses that hold many up.
         Raises: GatewayError overloaded (none free within the connect time), upstream_unavailable.
         """
         within_s = self.limits.connect_s if connect_s is None else connect_s
-        await self._take_place(within_s)
+        await self._take_place(within_s, asker)
         try:
             connection = (None if fresh else self._take_late()) or await self._open(within_s)
         except BaseException:
@@ -164,7 +170,7 @@ class Pool:
 
     # -- places ---------------------------------------------------------------------------------
 
-    async def _take_place(self, within_s: float) -> None:
+    async def _take_place(self, within_s: float, asker: str) -> None:
         if self._places < self._bound:
             self._places += 1
             return
@@ -172,7 +178,11 @@ class Pool:
         self._waiters[waiter] = None
         try:
             async with asyncio.timeout(within_s):
-                await waiter
+                while not waiter.done():
+                    if (holdup := self.holdups.take_worst(asker)) is not None:
+                        self._waiters.move_to_end(waiter, last=False)  # the place is for us
+                        holdup.give_up()
+                    await asyncio.wait({waiter}, timeout=PRESS_S)
         except BaseException as error:
             self._stop_waiting(waiter)
             if isinstance(error, TimeoutError):

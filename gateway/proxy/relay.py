@@ -12,6 +12,7 @@ from gateway.answers import drain, write
 from gateway.headers import Kind
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.framing import LAST_CHUNK, AnswerHead, as_chunk
+from gateway.proxy.holdups import Holdup
 
 WRITE_BYTES = 64 * 1024
 """Pieces gathered into one write before it goes out."""
@@ -19,10 +20,14 @@ WRITE_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds: the service's silence within an answer, and the client's not reading it."""
+    """Seconds: the service's silence within an answer, and the client's not reading it.
+
+    `holdup` is noted where the service has its places while the client does not read.
+    """
 
     idle_s: float
     write_idle_s: float
+    holdup: Holdup
 
 
 async def relay(
@@ -61,7 +66,9 @@ async def relay(
 async def _write(request: web.BaseRequest, data: bytes, patience: Patience) -> None:
     if data:
         write(request, data)
-    await drain(request, patience.write_idle_s)
+    if request.protocol.writing_paused:
+        with patience.holdup:
+            await drain(request, patience.write_idle_s)
 
 
 def is_event_stream(answer: AnswerHead) -> bool:

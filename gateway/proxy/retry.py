@@ -49,15 +49,19 @@ class Retry:
             and self._upstream.take_retry()
         )
 
-    async def acquire(self, pool: Pool) -> UpstreamConnection:
+    async def acquire(self, pool: Pool, asker: str = "") -> UpstreamConnection:
         """Open a fresh connection: idle ones may be as dead as the one that just failed.
+
+        `asker` is the client's address.
 
         Raises: GatewayError upstream_unavailable, overloaded.
         """
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
-            return await self._upstream.acquire(pool, fresh=True, connect_s=self._left_s)
+            return await self._upstream.acquire(
+                pool, fresh=True, connect_s=self._left_s, asker=asker
+            )
         finally:
             self._left_s -= loop.time() - began_s
 

@@ -9,6 +9,7 @@ from gateway.admission import Admitted
 from gateway.errors import GatewayError
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.framing import LAST_CHUNK, as_chunk
+from gateway.proxy.holdups import Holdup
 from gateway.routing import Route
 
 
@@ -17,13 +18,14 @@ class BodyLimits:
     """Bounds of one body: bytes; seconds of the client's silence, and of the service's.
 
     `rate_bytes` a second, averaged over `idle_s`, is the least a client may send (attacks.md D6);
-    0 is no bound.
+    0 is no bound. `holdup` is noted where the service has its places while nothing comes.
     """
 
     size_bytes: int
     idle_s: float
     stall_s: float
     rate_bytes: int
+    holdup: Holdup
 
 
 class BodyError(Exception):
@@ -78,8 +80,11 @@ class _Pace:
     async def read(self, request: web.BaseRequest) -> bytes:
         """Wait for body bytes. Raises: TimeoutError."""
         began_s = self._loop.time()
+        holdup = self._limits.holdup
+        holdup.debt_s = self._limits.idle_s - self.left_s
         async with asyncio.timeout(self.left_s):
-            data = await request.content.readany()
+            with holdup:
+                data = await request.content.readany()
         rate_bytes = self._limits.rate_bytes
         earned_s = len(data) / rate_bytes if rate_bytes else self._limits.idle_s
         waited_s = self._loop.time() - began_s

@@ -154,14 +154,16 @@ class Upstream:
         return self._balance.pick([each for each in among if not each.pool.is_full] or among).pool
 
     async def acquire(
-        self, pool: Pool, *, fresh: bool = False, connect_s: float | None = None
+        self, pool: Pool, *, fresh: bool = False, connect_s: float | None = None, asker: str = ""
     ) -> UpstreamConnection:
         """Take a connection to one target; `fresh` takes none that was used before.
+
+        `asker` is the client's address.
 
         Raises: GatewayError upstream_unavailable, overloaded.
         """
         try:
-            return await pool.acquire(fresh=fresh, connect_s=connect_s)
+            return await pool.acquire(fresh=fresh, connect_s=connect_s, asker=asker)
         except GatewayError as error:
             error.detail = f"{error.detail} ({self.name})"
             raise

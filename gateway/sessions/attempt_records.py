@@ -11,6 +11,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 from gateway.errors import OUTCOMES, GatewayError
 from gateway.sessions.token import MAX_AHEAD_S, session_key_of
@@ -173,14 +174,14 @@ def load(value: bytes) -> Record:
     """Read a note. Raises: GatewayError store_unavailable, for one that is not ours."""
     try:
         return _read(json.loads(value))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _unreadable() from None
 
 
 def _read(fields: object) -> Record:
     match fields:
         case {"state": "running", "owner": str() as owner, "until": float() as until}:
-            return Running(owner, until)
+            return Running(owner, _moment(until))
         case {"state": "done", "key": None, "sealed": None}:
             return Done()
         case {"state": "done", "key": str() as key_hash, "sealed": str() as sealed}:
@@ -194,8 +195,15 @@ def _read(fields: object) -> Record:
             "retry_after_s": int() | None as retry_after_s,
             "free": bool() as is_free,
         } if code in OUTCOMES:
-            return Failed(code, until, detail, platform_code, retry_after_s, is_free)
+            return Failed(code, _moment(until), detail, platform_code, retry_after_s, is_free)
     raise _unreadable()
+
+
+def _moment(value: float) -> float:
+    """Refuse what no clock shows: it would never be over."""
+    if not isfinite(value):
+        raise _unreadable()
+    return value
 
 
 def _unreadable() -> GatewayError:

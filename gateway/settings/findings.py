@@ -17,6 +17,10 @@ Loc = tuple[str | int, ...]
 
 SHOWN_CHARACTERS = 80
 _USER_INFO = re.compile(r"//[^/\s]*@")
+_CHANGE = re.compile("(?=0[aA]|[aA]0|aA)")
+_NO_SIGNS = str.maketrans("", "", "+/=_-")
+_RUN = re.compile(r"[A-Za-z0-9+/=_-]{20,}")
+"""What keys, tokens and platforms' secrets are written in (hex, base64), and how long they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +72,10 @@ class RefusedError(ValueError):
 
 
 def render(loc: Loc) -> str:
-    """Write a place as operators read it, `routes[0].upstream`."""
+    """Write a place as operators read it, `routes[0].upstream`; a key may be a stray secret."""
     text = ""
     for part in loc:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+        text += f"[{part}]" if isinstance(part, int) else f".{hide_random(part)}"
     return text.removeprefix(".")
 
 
@@ -93,16 +97,40 @@ def describe(value: object, *, is_secret: bool = False, written: str | None = No
 
 
 def quote(text: str) -> str:
-    """Quote a text for one line: bounded, controls escaped, a URL without its password."""
-    shown = _USER_INFO.sub("//***@", text)
+    """Quote a text for one line: bounded, controls escaped, without what looks like a secret.
+
+    A secret stands in a wrong place now and then; nothing else that is said of it needs its text.
+    """
+    shown = hide_random(_USER_INFO.sub("//***@", text))
     if len(shown) > SHOWN_CHARACTERS:
         shown = shown[:SHOWN_CHARACTERS] + "…"
     return repr(shown)
+
+
+def hide_random(text: str) -> str:
+    """Put `***` for what looks like a key, a token or a platform's secret."""
+    return _RUN.sub(_hide, text)
+
+
+def _hide(run: re.Match[str]) -> str:
+    """Hide a run that often changes between letters and digits, or small and capital ones.
+
+    Random ones do so at every third character, names and paths hardly at all.
+    """
+    kinds = "".join(map(_kind, run[0].translate(_NO_SIGNS)))
+    changes = len(_CHANGE.findall(kinds))
+    return "***" if changes * 5 >= len(kinds) else run[0]
+
+
+def _kind(character: str) -> str:
+    if character.isdigit():
+        return "0"
+    return "A" if character.isupper() else "a"
 
 
 def one_of(names: Iterable[str], found: str | None = None) -> str:
     """List what may stand here, and the nearest to what was found."""
     known = sorted(names)
     near = difflib.get_close_matches(found, known, n=1) if found is not None else []
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return hint + ("one of: " + ", ".join(known) if known else "none is defined")
+    hint = f"did you mean {hide_random(near[0])!r}? " if near else ""
+    return hint + ("one of: " + hide_random(", ".join(known)) if known else "none is defined")

@@ -4,12 +4,24 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.attack import chains, comparison, leakage, slow, target
+from tests.attack import (
+    agreement,
+    chains,
+    comparison,
+    folding,
+    leakage,
+    legitimate,
+    slow,
+    target,
+)
 from tests.attack.catalogue import FAMILIES
 from tests.attack.report import PAGE, Section, put
 from tests.attack.rows_run import run_rows, section
 
 PARTS: Mapping[str, Callable[[], Section]] = {
+    "explain": agreement.measure,
+    "legitimate": legitimate.measure,
+    "folding": folding.measure,
     "leakage": leakage.measure,
     "comparison": comparison.measure,
     "chains": chains.measure,

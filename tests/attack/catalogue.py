@@ -4,9 +4,21 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 
 from tests.attack.model import Case, Entry
-from tests.attack.rows import h
+from tests.attack.rows import d, f, g, h, l, p, r, s, t, w, x
 
-FAMILIES: Mapping[str, ModuleType] = {"H": h}
+FAMILIES: Mapping[str, ModuleType] = {
+    "H": h,
+    "F": f,
+    "P": p,
+    "R": r,
+    "T": t,
+    "G": g,
+    "W": w,
+    "S": s,
+    "D": d,
+    "L": l,
+    "X": x,
+}
 TITLES = {
     "H": "identity header spoofing",
     "F": "forwarded and client-address headers",

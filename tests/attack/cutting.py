@@ -9,6 +9,8 @@ from dataclasses import dataclass
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.1")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
 _CHUNK = re.compile(rb"[0-9A-Fa-f]{1,16}")
+MAX_LENGTH = 2**63 - 1
+"""More is read differently from one recipient to the next (RFC 9110 8.6)."""
 
 
 class MalformedError(Exception):
@@ -73,7 +75,7 @@ def _read_body(seen: Seen, data: bytes, start: int) -> tuple[bytes, int] | None:
         return _read_chunks(data, start)
     if not lengths:
         return b"", start
-    if len(lengths) > 1 or not lengths[0].isdigit():
+    if len(lengths) > 1 or not lengths[0].isdigit() or int(lengths[0]) > MAX_LENGTH:
         raise MalformedError("Content-Length")
     end = start + int(lengths[0])
     return None if len(data) < end else (data[start:end], end)

@@ -131,7 +131,8 @@ class Case:
 
     In `send`, `expect` and `replies` these marks are replaced: `@ROUTE@` the route's prefix without
     its last slash, `@UP@` what a service sees of it, `@SESSION@` the header line that carries the
-    session (nothing without one), `@A@` `@B@` `@BAD@` tokens, `@HOST@` the host.
+    session (nothing without one), `@A@` `@B@` `@BAD@` tokens, `@HOST@` the host,
+    `@CODE@` a login code of 16 letters that nobody has sent before.
     `expect`: one of several outcomes. `may_arrive`: beginnings of request lines that were really
     sent (marks too); by default that of the first line. `methods`: of the requests, where an
     answer's length depends on them. `explained`: `gateway explain` must say the same; by default

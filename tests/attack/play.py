@@ -54,7 +54,8 @@ class Play:
 class Observation:
     """What came of it. `ended`: how the connection was when all was read.
 
-    `canary` answered on the same connection where that stayed open; True: as it should be.
+    `canary` answered on the same connection where that stayed open; True: as it should be; and
+    `after`, the bytes that came back to it.
     `arrived` by service; canaries left out.
     """
 
@@ -63,6 +64,7 @@ class Observation:
     ended: str
     canary: bool | None
     arrived: dict[str, list[Arrived]]
+    after: bytes = b""
 
     @property
     def finals(self) -> tuple[Answer, ...]:
@@ -91,7 +93,8 @@ def play(aim: Aim, services: dict[str, Recorder], what: Play) -> Observation:
     for recorder in services.values():
         recorder.say(())
     answers = tuple(cut_answers(raw, what.methods))
-    return Observation(raw, answers, reading.ended if is_open else "aborted", canary, arrived)
+    ended, after = reading.ended if is_open else "aborted", bytes(reading.raw[len(raw) :])
+    return Observation(raw, answers, ended, canary, arrived, after)
 
 
 class _Reading:

@@ -14,6 +14,8 @@ from tests.attack.cutting import MalformedError, Seen, cut
 from tests.attack.model import Reply
 
 IDLE_S = 60.0
+NO_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+"""What services answer to bytes that are no request, before they close."""
 
 
 def echo(seen: Seen) -> bytes:
@@ -112,6 +114,7 @@ class Recorder:
             with self._lock:
                 arrived.rest = buffer
             if arrived.fault is not None:
+                connection.sendall(NO_REQUEST)
                 return
 
     def _cut_all(self, buffer: bytes, arrived: Arrived) -> Iterator[tuple[Seen, bytes]]:

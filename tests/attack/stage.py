@@ -6,6 +6,7 @@ What differs from stage to stage are the settings (`stages`).
 import contextlib
 import http.client
 import json
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -74,21 +75,8 @@ class Stage:
 
     def fill(self, data: bytes, route: RouteKind, carried: Carried) -> bytes:
         """Replace the marks in a case's bytes."""
-        prefix, seen = PREFIXES[route]
-        token = {"none": "", "valid": self.people["A"].token, "invalid": FORGED}[carried]
-        line = f"Authorization: Bearer {token}\r\n".encode() if token else b""
-        marks = {
-            b"@ROUTE@": prefix,
-            b"@UP@": seen,
-            b"@SESSION@": line,
-            b"@A@": self.people["A"].token.encode(),
-            b"@B@": self.people["B"].token.encode(),
-            b"@BAD@": FORGED.encode(),
-            b"@HOST@": self.host,
-        }
-        for mark, value in marks.items():
-            data = data.replace(mark, value)
-        return data
+        tokens: dict[Person, str] = {name: each.token for name, each in self.people.items()}
+        return fill(data, route, carried, tokens, self.host)
 
     def code(self, person: Person = "A", user: str | None = None) -> dict[str, str]:
         """Have the simulator give a login code out, with the openid behind it."""
@@ -123,6 +111,28 @@ class Stage:
         """All the gateway has written: its two streams and its access log."""
         log = self.folder / "access.log"
         return "".join(self.said) + (log.read_text(errors="replace") if log.exists() else "")
+
+
+def fill(
+    data: bytes, route: RouteKind, carried: Carried, tokens: Mapping[Person, str], host: bytes
+) -> bytes:
+    """Replace the marks in a case's bytes, with these users' tokens."""
+    prefix, seen = PREFIXES[route]
+    token = {"none": "", "valid": tokens["A"], "invalid": FORGED}[carried]
+    line = f"Authorization: Bearer {token}\r\n".encode() if token else b""
+    marks = {
+        b"@ROUTE@": prefix,
+        b"@UP@": seen,
+        b"@SESSION@": line,
+        b"@A@": tokens["A"].encode(),
+        b"@B@": tokens["B"].encode(),
+        b"@BAD@": FORGED.encode(),
+        b"@HOST@": host,
+        b"@CODE@": secrets.token_hex(8).encode(),
+    }
+    for mark, value in marks.items():
+        data = data.replace(mark, value)
+    return data
 
 
 IDENTITY = frozenset(
@@ -164,7 +174,9 @@ def post(port: int, path: str, asked: Mapping[str, object], host: str = "") -> d
 
 
 @contextlib.contextmanager
-def on_stage(name: str, changes: Mapping[str, object], host: bytes) -> Iterator[Stage]:
+def on_stage(
+    name: str, changes: Mapping[str, object], host: bytes, env: Mapping[str, str] | None = None
+) -> Iterator[Stage]:
     """Run a gateway with these settings laid over the usual ones until the block ends."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="attack-")))
@@ -176,9 +188,9 @@ def on_stage(name: str, changes: Mapping[str, object], host: bytes) -> Iterator[
         stack.enter_context(_running(folder, *simulate))
         ports = {each: recorder.port for each, recorder in services.items()}
         usual = usual_settings(port, admin_port, simulator_port, ports)
-        text = yaml.safe_dump(_merge(usual, changes))
+        text = _fill_ports(yaml.safe_dump(_merge(usual, changes)), ports)
         (folder / "gateway.yaml").write_text(text)
-        process, said = stack.enter_context(_running(folder, "serve"))
+        process, said = stack.enter_context(_running(folder, "serve", env=env))
         stage = Stage(
             name, folder, port, admin_port, simulator_port, services, process, said, {}, host
         )
@@ -219,6 +231,13 @@ def usual_settings(
     }
 
 
+def _fill_ports(text: str, services: Mapping[str, int]) -> str:
+    """Put the services' addresses where settings name them: `@MAIN@`, `@ADMIN@`."""
+    for name, port in services.items():
+        text = text.replace(f"@{name.upper()}@", f"127.0.0.1:{port}")
+    return text
+
+
 def _merge(base: dict[str, object], changes: Mapping[str, object]) -> dict[str, object]:
     """Lay changes over settings; mappings are merged, everything else is replaced."""
     merged = dict(base)
@@ -232,11 +251,13 @@ def _merge(base: dict[str, object], changes: Mapping[str, object]) -> dict[str, 
 
 
 @contextlib.contextmanager
-def _running(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+def _running(
+    folder: Path, *words: str, env: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway", *words],
         cwd=folder,
-        env=environment({}),
+        env=environment(env or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

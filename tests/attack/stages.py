@@ -5,11 +5,16 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from tests.attack.rows import d_stages, l_stages, route_stages, s_stages
 from tests.attack.stage import Stage, on_stage
 
 HOST = b"gw.test"
 SETTINGS: Mapping[str, Mapping[str, object]] = {
     "usual": {},
+    **d_stages.SETTINGS,
+    **s_stages.SETTINGS,
+    **l_stages.SETTINGS,
+    **route_stages.SETTINGS,
 }
 """What is laid over the usual settings (`stage.usual_settings`)."""
 

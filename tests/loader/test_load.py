@@ -170,6 +170,49 @@ def test_warnings_come_from_files_and_settings(tmp_path: Path) -> None:
     ]
 
 
+PRODUCTION = """
+session: {signing_keys: [%s], encryption_keys: [{env: KEY}], store: '%s'}
+"""
+RANDOM = "kq3v9TzBw7Ym2Xc8Rn5Lf1Hs6Jd4Gp0A"
+ENCRYPTION = {"KEY": "oJ2ZbVXl5xyTFK6Qd7uA9rKf0wWm3hPzB1eGcNsYvk4="}
+
+
+@pytest.mark.parametrize(
+    ("key", "store", "mode", "told"),
+    [
+        (RANDOM, "sqlite:a.db", 0o644, ["session.signing_keys[0]"]),
+        (RANDOM, "sqlite:a.db", 0o640, []),
+        ("{env: KEY}", "sqlite:a.db", 0o644, []),
+        ("'${KEY}'", "sqlite:a.db", 0o644, []),
+        ("{env: KEY}", "redis://cache", 0o644, []),
+        ("{env: KEY}", "redis://:hunter2@cache", 0o644, ["session.store"]),
+        ("{env: KEY}", "redis://:${KEY}@cache", 0o644, []),
+        (RANDOM, "redis://:hunter2@cache", 0o644, ["session.signing_keys[0]"]),
+    ],
+)
+def test_a_settings_file_with_secrets_for_everybody_is_warned_of(
+    tmp_path: Path, key: str, store: str, mode: int, told: list[str]
+) -> None:
+    """Once, and only where a secret stands in it as text; the secret is not shown."""
+    path = write(tmp_path, PRODUCTION % (key, store))
+    path.chmod(mode)
+    warnings = load(path, ENCRYPTION).warnings
+    assert [warning.split(":")[0] for warning in warnings] == told
+    assert all(f"{path} holds a secret as text" in warning for warning in warnings)
+
+
+def test_an_app_file_with_a_secret_for_everybody_is_warned_of(tmp_path: Path) -> None:
+    """Each file for itself; in development nobody minds."""
+    (tmp_path / "apps").mkdir()
+    app = tmp_path / "apps" / "a.yaml"
+    app.write_text("platform: wechat\napp_id: wx1\nsecret: made-up\n")
+    app.chmod(0o644)
+    text = PRODUCTION % ("{env: KEY}", "sqlite:a.db") + "apps_dir: apps\n"
+    [warning] = load(write(tmp_path, text), ENCRYPTION).warnings
+    assert warning.startswith(f"apps.a.secret: {app} holds a secret as text")
+    assert load(write(tmp_path, SMALL + "apps_dir: apps\n"), {}).warnings == ()
+
+
 def test_tls_files_are_opened_as_at_start_up(tmp_path: Path) -> None:
     """A missing one and one that holds nothing are told in one list, each on its line."""
     (tmp_path / "rubbish").write_text("rubbish")

@@ -46,6 +46,9 @@ async def begin(running: RunningGateway) -> tuple[Service, RawClient, Peer]:
         pytest.param(b"HTTP/1.1 042 Odd\r\nContent-Length: 0\r\n\r\n", id="a status below 100"),
         pytest.param(b"HTTP/1.1 abc OK\r\n\r\n", id="a status that is no number"),
         pytest.param(b"HTTP/3.7 200 OK\r\n\r\n", id="a version nobody speaks"),
+        pytest.param(b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", id="a version of frames"),
+        pytest.param(b"HTTP/0.9 200 OK\r\nContent-Length: 0\r\n\r\n", id="a version without"),
+        pytest.param(b"HTTP/1.1 200 O\x00K\r\nContent-Length: 0\r\n\r\n", id="NUL in a reason"),
         pytest.param(OK_HEAD + b"X-A: a\x00b\r\n\r\n", id="NUL in a value"),
         pytest.param(OK_HEAD + b"X\x00A: ab\r\n\r\n", id="NUL in a name"),
         pytest.param(OK_HEAD + b"X A: ab\r\n\r\n", id="a space in a name"),
@@ -208,6 +211,8 @@ async def test_a_bad_chunk_right_behind_the_head(running: RunningGateway) -> Non
     [
         pytest.param(b"rubbish", id="bytes"),
         pytest.param(OK, id="a second answer"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-Evil: ", id="half a head, to swallow the next one"),
+        pytest.param(b"H", id="its first byte"),
         pytest.param(b"\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", id="lines first"),
     ],
 )

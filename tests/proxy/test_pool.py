@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
 from gateway.errors import GatewayError
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.dial import Dialer, TargetAddress
+from gateway.proxy.holdups import PATIENCE_S, Holdup
 from gateway.proxy.pool import Pool, PoolLimits
 from gateway.proxy.resolve import Resolver
 from tests.support.endings import until
@@ -160,6 +162,25 @@ async def test_a_full_pool_is_overloaded_after_the_connect_time(upstream: RawUps
     pool.release(held)
     pool.release(await pool.acquire())
     assert pool.in_use == 0
+    pool.close()
+
+
+async def test_a_place_is_taken_from_who_holds_many_up(upstream: RawUpstream) -> None:
+    """It is for whoever asked, before those of that address who have waited longer (D2, D6)."""
+    moment = 1000.0
+    address = TargetAddress("127.0.0.1", upstream.port)
+    pool = Pool(address, PoolLimits(connections=2), Dialer(Resolver()), ticks=lambda: moment)
+    held = [await pool.acquire(asker="attacker") for _ in range(2)]
+    for connection in held:
+        give_up = partial(pool.release, connection)
+        Holdup(pool.holdups, "attacker", give_up).__enter__()
+    moment += PATIENCE_S
+    theirs = asyncio.create_task(pool.acquire(asker="attacker"))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        pool.release(await pool.acquire(asker="visitor"))
+        pool.release(await theirs)
+    assert pool.in_use == 1
     pool.close()
 
 

@@ -61,6 +61,9 @@ def test_what_is_no_record_is_the_stores_fault(value: bytes) -> None:
         (b'{"state": "done", "key": "k", "sealed": "no base64"}', "not base64"),
         (b'{"state": "done", "key": "k", "sealed": null}', "a key to nothing"),
         (b'{"state": "running", "owner": "o", "until": "now"}', "no moment"),
+        (b'{"state": "running", "owner": "o", "until": NaN}', "no moment of any clock"),
+        (b'{"state": "running", "owner": "o", "until": 1e999}', "it would never be over"),
+        (b"[" * 4000, "nested without end"),
         (b'{"state": "perhaps"}', "no state we know"),
         (b"[1]", "no object"),
         (

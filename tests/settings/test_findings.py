@@ -54,6 +54,37 @@ def test_a_quoted_url_loses_its_password() -> None:
     assert quote("http://me:hunter2@proxy:3128") == "'http://***@proxy:3128'"
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "6f1ed002ab5595859014ebf0951522d9",
+        "q83vEjRWeJASNFZ4mrze8KvN7xI0VniQEjRWeJq83vA=",
+        "K7mQ2vX9-bR4tY8wZ1_nL5pJ3hG6fD0sAc",
+    ],
+)
+def test_what_looks_like_a_secret_is_not_shown(secret: str) -> None:
+    """A platform's, a key, a token: as a value, within one, as a key, in a list of names."""
+    assert quote(secret) == "'***'"
+    assert secret not in quote(f"secret:{secret}")
+    assert render(("apps", "shop", secret)) == "apps.shop.***"
+    assert secret not in one_of(("main", secret), secret)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "order-service-v2-backend-1",
+        "/api/v1/registers/wechat_program/orders",
+        "http://10.0.0.1:9000/some/long/path/of/a/service",
+        "trusted_proxies_networks_2",
+        "maxConnectionsPerClientAddress2",
+    ],
+)
+def test_names_and_paths_are_shown(text: str) -> None:
+    """They are long, too, and may hold a digit."""
+    assert text in quote(text)
+
+
 def test_a_quoted_text_is_bounded_and_on_one_line() -> None:
     """Controls are escaped, and a long text is cut."""
     assert quote("a\nb") == r"'a\nb'"

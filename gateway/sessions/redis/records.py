@@ -22,6 +22,7 @@ A hash whose values all have at most 64 bytes is kept by Redis in one piece, at 
 memory (hash-max-listpack-value). So each part of a session is a field, and fields have short names.
 """
 
+import math
 from collections.abc import Mapping
 from typing import cast
 
@@ -137,7 +138,7 @@ def load_sealed_key(value: bytes) -> SealedKey:
     """Read an entry of the list back. Raises: RubbishError."""
     try:
         created_at, sealed = value.split(b":", 1)
-        return SealedKey(sealed, float(created_at))
+        return SealedKey(sealed, _moment(created_at))
     except ValueError as error:
         raise RubbishError("a session_key's record is not ours") from error
 
@@ -150,7 +151,7 @@ def dump_until(until: float | None) -> str:
 def load_block(reason: bytes, until: bytes) -> Block:
     """Read a block back. Raises: RubbishError."""
     try:
-        return Block(reason.decode(*_UTF8), float(until) if until else None)
+        return Block(reason.decode(*_UTF8), _moment(until) if until else None)
     except ValueError as error:
         raise RubbishError("a block is not ours") from error
 
@@ -172,13 +173,21 @@ def _load_session(key: str, fields: Mapping[bytes, bytes]) -> Session:
         openid=text.get("openid"),
         unionid=text.get("unionid"),
         anonymous_openid=text.get("anonymous_openid"),
-        created_at=float(text["created_at"]),
-        expires_at=float(text["expires_at"]),
-        last_used_at=float(text["last_used_at"]),
+        created_at=_moment(text["created_at"]),
+        expires_at=_moment(text["expires_at"]),
+        last_used_at=_moment(text["last_used_at"]),
         user_id=text.get("user_id"),
         origin=text.get("origin", ""),
         successor=text.get("successor"),
     )
+
+
+def _moment(text: str | bytes) -> float:
+    """Read a moment; what no clock shows compares oddly, so a record could live for ever."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("no moment")
+    return value
 
 
 def _read(value: bytes) -> str:

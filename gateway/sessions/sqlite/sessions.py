@@ -5,6 +5,7 @@ threads, files or clocks: the moment is passed in. A session lives while `expire
 ending takes whatever is there, for the clock may be wrong for a while.
 """
 
+import math
 import sqlite3
 
 from gateway.sessions.model import Session, Subject
@@ -28,6 +29,7 @@ _TEXT_OR_NULL = (str, type(None))
 _TYPES: tuple[type | tuple[type, ...], ...] = (
     (str,) * 6 + (_TEXT_OR_NULL,) * 3 + (float,) * 3 + (_TEXT_OR_NULL, str, _TEXT_OR_NULL)
 )
+_MOMENTS = slice(9, 12)
 _OF_SUBJECT = "subject_id = ? AND app_id = ? AND platform = ? AND kind = ?"
 
 
@@ -39,6 +41,8 @@ def session_of(row: tuple) -> Session:  # type: ignore[type-arg]  # SQLite's col
     if not all(isinstance(value, types) for value, types in zip(row, _TYPES, strict=True)):
         raise sqlite3.DatabaseError("a session's row is damaged")
     key, platform, app_id, kind, subject_id, *rest = row
+    if kind not in {"user", "anonymous"} or not all(map(math.isfinite, row[_MOMENTS])):
+        raise sqlite3.DatabaseError("a session's row is damaged")
     return Session(key, Subject(platform, app_id, kind, subject_id), *rest)
 
 

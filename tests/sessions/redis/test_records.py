@@ -133,6 +133,8 @@ def test_good() -> None:
         ({**GOOD, b"c": b"soon"}, "no moment"),
         ({**GOOD, b"expires_at": b"never"}, "no number"),
         ({**GOOD, b"used_at": b""}, "empty"),
+        ({**GOOD, b"expires_at": b"inf"}, "it would never expire"),
+        ({**GOOD, b"used_at": b"nan"}, "no moment of any clock"),
         ({b"ended": b"\xff"}, "a reason that is no text"),
     ],
 )
@@ -152,14 +154,14 @@ def test_no_bytes_crash_the_reader(fields: dict[bytes, bytes]) -> None:
     assert not fields or set(GOOD) - {b"o", b"subject"} <= set(fields)
 
 
-@pytest.mark.parametrize("value", [b"", b"1.5", b":", b"x:sealed", b"\xff:sealed"])
+@pytest.mark.parametrize("value", [b"", b"1.5", b":", b"x:sealed", b"\xff:sealed", b"nan:s"])
 def test_rubbish_sealed_key(value: bytes) -> None:
     """A list's entry without a moment before its colon is rubbish."""
     with pytest.raises(RubbishError):
         load_sealed_key(value)
 
 
-@pytest.mark.parametrize(("reason", "until"), [(b"\xff", b"1.5"), (b"spam", b"soon")])
+@pytest.mark.parametrize(("reason", "until"), [(b"\xff", b"1.5"), (b"spam", b"soon"), (b"a", b"inf")])
 def test_rubbish_block(reason: bytes, until: bytes) -> None:
     """A block whose reason is no text, or whose end is no moment, is rubbish."""
     with pytest.raises(RubbishError):

@@ -76,3 +76,20 @@ async def test_news_of_renewals_is_kept_a_while(
     assert await sqlite_store.purge(clock()) == 0
     clock.forward(2)
     assert await sqlite_store.purge(clock()) == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("kind", "root"), ("expires_at", 9e999), ("last_used_at", -9e999), ("platform", 7.5)],
+)
+async def test_a_row_that_is_no_session_is_damaged(
+    connection: sqlite3.Connection, column: str, value: object
+) -> None:
+    """Neither a kind that guests' rules do not know nor a moment that never comes is believed."""
+    with closing(connection):
+        read = f"SELECT {sqlite_sessions.COLUMNS} FROM sessions"  # noqa: S608 - a constant
+        assert sqlite_sessions.session_of(connection.execute(read).fetchone()) == SESSION
+        row = list(connection.execute(read).fetchone())
+        row[[each[0] for each in connection.execute(read).description].index(column)] = value
+        with pytest.raises(sqlite3.DatabaseError, match="damaged"):
+            sqlite_sessions.session_of(tuple(row))
