@@ -25,7 +25,7 @@ from tests.support.redis_server import RedisServer, find_redis_server
 class Found:
     """One run: what was injected, how much was searched for how many markers, what leaked.
 
-    `outcomes`: the error codes that came of it, and `crash` for a crash's trace.
+    `outcomes`: the error codes that came of it, `crash` and `traceback` for traces.
     """
 
     name: str
@@ -94,7 +94,8 @@ def _judge(name: str, injected: int, outputs: list[Output], markers: dict[str, s
     leaked = tuple(sorted(set(leaks(outputs, markers))))
     said = b"".join(each.data for each in outputs)
     seen = {code for code in OUTCOMES if code.encode() in said}
-    seen |= {"crash"} if b"Fatal Python error" in said else set()
+    traces = {"crash": b"Fatal Python error", "traceback": b"Traceback (most recent call last)"}
+    seen |= {name for name, words in traces.items() if words in said}
     return Found(name, injected, len(outputs), size, len(markers), frozenset(seen), leaked)
 
 
