@@ -193,7 +193,9 @@ def _run(markers: Mapping[str, str], words: list[str], settings: object) -> byte
         if words[0] == "serve":
             return _run_process(markers, words, folder)
         result = CliRunner().invoke(main, [*words, "-c", str(path)] if _reads(words) else words)
-        trace = "".join(traceback.format_exception(result.exception)) if result.exception else ""
+        error = result.exception
+        is_fault = error is not None and not isinstance(error, SystemExit)
+        trace = "".join(traceback.format_exception(error)) if is_fault else ""
         return (result.output + trace).encode()
 
 

@@ -265,3 +265,13 @@ def test_no_file_fails_in_another_way(tmp_path: Path, text: str) -> None:
     path.write_bytes(text.encode(errors="replace"))
     with contextlib.suppress(SettingsError):
         load(path, {"A": "1"})
+
+
+def test_a_value_from_the_environment_is_not_told_where_it_is_the_whole_file(
+    tmp_path: Path,
+) -> None:
+    """A file that holds nothing but `${NAME}` is refused without the value."""
+    (found,) = problems(write(tmp_path, "${SECRET} and more"), SECRET="hunter2")
+    assert found.allowed == "a mapping of settings"
+    assert "hunter2" not in str(found)
+    assert "${SECRET} and more" in found.found

@@ -1,8 +1,8 @@
 """Runs the command line as users do: a process of its own, in a folder of its own."""
 
 import asyncio
-import contextlib
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -13,15 +13,31 @@ from pathlib import Path
 
 TOP = Path(__file__).parents[2]
 WAIT_S = 30.0
+PORTS = range(10_000, 32_000)
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on, each once."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
+    """Ports that nothing listens on, each once.
+
+    They lie below those that the kernel gives to outgoing connections (32768 and up): one of these
+    would often be taken again before the program that is to listen there has started.
+    """
+    found: set[int] = set()
+    while len(found) < count:
+        port = secrets.choice(PORTS)
+        if is_free(port):
+            found.add(port)
+    return list(found)
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing has this port."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

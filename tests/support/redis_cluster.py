@@ -1,6 +1,5 @@
 """A Redis Cluster on 127.0.0.1, three primaries and a replica of each, for tests."""
 
-import socket
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
+from tests.support.commands import PORTS, is_free
 from tests.support.redis_sentinels import wait_for
 from tests.support.redis_server import RedisServer, find_redis_server, free_port
 
@@ -111,19 +111,8 @@ def _free_pair() -> int:
     """Find a port whose bus port is free as well."""
     while True:
         port = free_port()
-        if port + _BUS > 65535:
-            port -= 25_000
-        if _is_free(port) and _is_free(port + _BUS):
+        if port + _BUS in PORTS and is_free(port + _BUS):
             return port
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def running_cluster(directory: Path) -> Iterator[Cluster]:

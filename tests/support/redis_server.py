@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import free_ports
+
 _START_S = 10.0
 _PAUSE_S = 0.02
 
@@ -99,10 +101,7 @@ class RedisServer:
 
 def free_port() -> int:
     """Find a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 def running_redis(directory: Path) -> Iterator[RedisServer]:

@@ -145,6 +145,7 @@ def _check_token(admitted: Admitted, sent: Sent) -> None:
     """A token is one that was sent where tokens may stand."""
     places = (b"authorization", b"x-session-token", b"cookie")
     told = b"\n".join(value for name in places for value in sent.values(name))
+    told = told.replace(b"\t", b" ")  # which is how a tab before a token is read
     for cookie in (None, _COOKIE):
         try:
             token = read_token(admitted.found, admitted.bearer, cookie)

@@ -161,7 +161,9 @@ def test_rubbish_sealed_key(value: bytes) -> None:
         load_sealed_key(value)
 
 
-@pytest.mark.parametrize(("reason", "until"), [(b"\xff", b"1.5"), (b"spam", b"soon"), (b"a", b"inf")])
+@pytest.mark.parametrize(
+    ("reason", "until"), [(b"\xff", b"1.5"), (b"spam", b"soon"), (b"a", b"inf")]
+)
 def test_rubbish_block(reason: bytes, until: bytes) -> None:
     """A block whose reason is no text, or whose end is no moment, is rubbish."""
     with pytest.raises(RubbishError):
