@@ -129,7 +129,7 @@ def forwarded(*arrives: Arrives, status: int = 200, ends: Ends = "open") -> Expe
 class Case:
     """Bytes and what must come of them.
 
-    In `send`, `expect` and `replies` these marks are replaced: `@ROUTE@` the route's prefix without
+    In `send` and `expect` these marks are replaced: `@ROUTE@` the route's prefix without
     its last slash, `@UP@` what a service sees of it, `@SESSION@` the header line that carries the
     session (nothing without one), `@A@` `@B@` `@BAD@` tokens, `@HOST@` the host,
     `@CODE@` a login code of 16 letters that nobody has sent before.

@@ -1,6 +1,7 @@
 """The settings of each stage, and the stages that run: each is started when a row first asks."""
 
 import contextlib
+from collections import ChainMap
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -9,13 +10,14 @@ from tests.attack.rows import d_stages, l_stages, route_stages, s_stages
 from tests.attack.stage import Stage, on_stage
 
 HOST = b"gw.test"
-SETTINGS: Mapping[str, Mapping[str, object]] = {
-    "usual": {},
-    **d_stages.SETTINGS,
-    **s_stages.SETTINGS,
-    **l_stages.SETTINGS,
-    **route_stages.SETTINGS,
-}
+PARTS: tuple[Mapping[str, Mapping[str, object]], ...] = (
+    {"usual": {}},
+    d_stages.SETTINGS,
+    s_stages.SETTINGS,
+    l_stages.SETTINGS,
+    route_stages.SETTINGS,
+)
+SETTINGS: Mapping[str, Mapping[str, object]] = dict(ChainMap(*map(dict, PARTS)))
 """What is laid over the usual settings (`stage.usual_settings`)."""
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.attack.catalogue import COUNTS, FAMILIES, entries
 from tests.attack.judge import Variant, run, variants
 from tests.attack.model import Case, Check
-from tests.attack.stages import Stages
+from tests.attack.stages import PARTS, SETTINGS, Stages
 
 ALL = tuple(entries())
 VARIANTS = [each for case in ALL if isinstance(case, Case) for each in variants(case)]
@@ -35,3 +35,8 @@ def test_no_two_have_the_same_name() -> None:
     """A failure's name says which."""
     names = [each.name for each in VARIANTS] + [f"{each.row} {each.title}" for each in CHECKS]
     assert len(names) == len(set(names))
+
+
+def test_no_two_stages_have_the_same_name() -> None:
+    """One would take the other's place in silence."""
+    assert sum(map(len, PARTS)) == len(SETTINGS)
