@@ -101,10 +101,10 @@ class ChunkFollower:
         """Return what is behind the last empty line; None: it has not come."""
         while end := data.find(b"\n", at) + 1:
             line, self._line = self._line + data[at:end], b""
+            self._count_trailer(end - at)
             at = end
             if line == b"\r\n":
                 return data[at:]
-            self._count_trailer(len(line))
             if _FIELD.fullmatch(line) is None:
                 raise ChunkError("a trailer is malformed")
         self._line += data[at:]

@@ -98,12 +98,16 @@ class MendedProtocol(RequestHandler):
     def _break(self, error: _ErrInfo) -> None:
         """Answer what cannot be parsed, after the requests before it, and read no further.
 
-        The body being read learns that it will never end (design section 9, point 3). The error's
-        own body never ends either: so we linger, and our answer is not lost in a reset.
+        The body being read learns that it will never end (design section 9, point 3), in the next
+        turn once more: where a chunk ended just before, its reader has been woken for nothing and
+        waits again. The error's own body never ends either: so we linger, and our answer is not
+        lost in a reset.
         """
         self._is_broken = True
         if not self._payload.is_eof():
-            self._payload.set_exception(RequestPayloadError("malformed body"))
+            broken = RequestPayloadError("malformed body")
+            self._payload.set_exception(broken)
+            self._loop.call_soon(self._payload.set_exception, broken)
         self._messages[-1] = (error, StreamReader(self, 1, loop=self._loop))
 
     def _head_is_late(self) -> None:

@@ -46,6 +46,15 @@ def test_a_body_ends_where_it_ends(body: bytes) -> None:
     assert follow(*(body[at : at + 1] for at in range(len(body)))) == (body, b"")
 
 
+def test_trailers_are_measured_the_same_however_they_are_cut() -> None:
+    """A part of a line that has come before is not counted again with the whole."""
+    body = b"0\r\nA: " + b"b" * (MAX_TRAILER_BYTES - 7) + b"\r\n\r\n"
+    for at in (3, 10, len(body) - 3, len(body) - 1):
+        follower = ChunkFollower()
+        follower.feed(body[:at])
+        assert follower.feed(body[at:])[1] == b""
+
+
 @pytest.mark.parametrize("trailers", [b"A: b\r\n", b"A:\r\nX-B: c d\r\nHost: evil\r\n"])
 def test_trailers_end_here(trailers: bytes) -> None:
     """The parser behind never sees one: it would take the last for a field of the next head."""

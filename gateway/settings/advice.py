@@ -5,6 +5,7 @@ Pure. Routes have their own file.
 
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
@@ -14,10 +15,12 @@ from gateway.settings.findings import Loc, render
 from gateway.settings.model import Settings
 from gateway.settings.route_advice import advise_routes
 
-# Where clouds hand out credentials to whoever asks from inside: most, Alibaba, Tencent, AWS IPv6.
+# Where clouds hand out credentials to whoever asks from inside: most, containers of AWS, Alibaba,
+# Tencent, AWS over IPv6.
 METADATA_HOSTS = frozenset(
     {
         "169.254.169.254",
+        "169.254.170.2",
         "100.100.100.200",
         "169.254.0.23",
         "fd00:ec2::254",
@@ -43,9 +46,18 @@ def advise(settings: Settings) -> Iterator[str]:
 def _metadata_targets(settings: Settings) -> Iterator[str]:
     for name, upstream in settings.upstreams.items():
         for index, target in enumerate(upstream.targets):
-            if target.host in METADATA_HOSTS:
+            if _unmapped(target.host) in METADATA_HOSTS:
                 place = render(("upstreams", name, "targets", index))
                 yield f"{place}: {target.host} is a cloud's metadata service"
+
+
+def _unmapped(host: str) -> str:
+    """Write an IPv4 address as such, also where it stands in an IPv6 one (RFC 4291 2.5.5.2)."""
+    try:
+        mapped = IPv6Address(host.strip("[]")).ipv4_mapped
+    except ValueError:
+        return host
+    return str(mapped or IPv6Address(host.strip("[]")))
 
 
 def _trusted_everybody(settings: Settings) -> Iterator[str]:

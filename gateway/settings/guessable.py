@@ -11,6 +11,10 @@ FEWEST_DIFFERENT: Final = 6
 """32 random decimal digits have fewer different ones once in 17 million times."""
 MOST_IN_A_ROW: Final = 0.75
 """The share of neighbours that are the same or follow each other: 123456789, abcdefgh."""
+MOST_THE_SAME: Final = 0.75
+"""The share of a secret that says the same again."""
+FEW_TO_COMPARE: Final = 12
+"""Fewer may agree in three of four by chance; then all must."""
 WORDS: Final = (
     *(b"example", b"change", b"secret", b"password", b"passw0rd", b"default", b"replace"),
     *(b"placeholder", b"keygen", b"signing", b"encryption", b"qwerty", b"asdfgh", b"insert-"),
@@ -31,9 +35,15 @@ def looks_made_up(secret: bytes) -> bool:
 
 
 def _is_repeated(secret: bytes) -> bool:
-    """One piece again and again, the last time perhaps in part."""
-    lengths = range(1, len(secret) // 2 + 1)
-    return any(secret[length:] == secret[:-length] for length in lengths)
+    """One piece again and again, the last time perhaps in part, and with a slip here and there."""
+    lengths = range(1, (len(secret) + 1) // 2 + 1)
+    return any(_resemble(secret[length:], secret) for length in lengths)
+
+
+def _resemble(later: bytes, earlier: bytes) -> bool:
+    same = sum(one == other for one, other in zip(later, earlier, strict=False))
+    least = MOST_THE_SAME * len(later) if len(later) >= FEW_TO_COMPARE else len(later)
+    return same >= least
 
 
 def _is_row(secret: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from aiohttp import web
 
 from tests.support.bare import bare_server
@@ -46,6 +47,24 @@ async def test_the_gateway_tells_the_body_s_reader(running: RunningGateway) -> N
     await client.send(b"zz\r\n")
     assert problem(await client.answer())["code"] == "bad_request"
     assert b"0\r\n\r\n" not in await peer.rest()
+    await client.close()
+
+
+@pytest.mark.parametrize("path", [b"/public/x", b"/login"])
+async def test_a_reader_woken_by_a_chunk_s_end_is_told(
+    running: RunningGateway, path: bytes
+) -> None:
+    """aiohttp wakes it without data where a chunk ends, and the error comes in the same turn.
+
+    What is behind the chunk's end is taken for an extension by its grammar, but not by the parser.
+    """
+    client = await connect(running.port)
+    head = HEAD.replace(b"/public/x", path)
+    await client.send(head + b"5\r\nhello")
+    await running.get("/public/behind")  # by now it is read, and waited on
+    await client.send(b'\r\n3;"q"\r\nabc')
+    assert problem(await client.answer())["code"] == "bad_request"
+    assert await client.is_closed()
     await client.close()
 
 

@@ -15,7 +15,13 @@ def warnings(raw: Raw) -> list[str]:
     return list(advise(build(raw)))
 
 
-@pytest.mark.parametrize("host", ["169.254.169.254", "100.100.100.200", "[fd00:ec2::254]"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("169.254.169.254", "169.254.170.2", "100.100.100.200", "[fd00:ec2::254]"),
+        *("[::ffff:169.254.169.254]", "[fd00:ec2:0::254]"),
+    ],
+)
 def test_a_metadata_service_is_named(host: str, dev: Dev) -> None:
     """There a cloud hands out credentials (attacks.md X4)."""
     found = warnings(dev(upstreams={"m": {"targets": ["http://a", f"http://{host}"]}}))
