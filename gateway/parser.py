@@ -100,7 +100,7 @@ class RequestParser:
                 self.is_between
                 and not self._held
                 and (end := data.find(_END_OF_HEAD) + len(_END_OF_HEAD)) >= len(_END_OF_HEAD)
-                and (behind_target := data.find(_END_OF_LINE)) > 0
+                and (behind_target := data.find(_END_OF_LINE, 0, data.find(b"\r") + 2)) > 0
                 and data.count(b" ", 0, behind_target) == 1
                 and data[0] > _SPACE
                 and self._may_begin

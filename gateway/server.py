@@ -14,6 +14,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway.flights import FastPath, Refuse
 from gateway.limits import ProtocolLimits
+from gateway.networks import network_of
 from gateway.protocol import GatewayProtocol
 
 FRESH_S = 0.1
@@ -54,8 +55,9 @@ class GatewayServer(web.Server):
     def admit(self, address: str) -> bool:
         """Count a new connection; False when it is one too many (it is closed unanswered)."""
         self._open += 1
-        self._per_ip[address] += 1
-        is_crowd = self._per_ip[address] > self.limits.connections_per_ip
+        network = network_of(address)
+        self._per_ip[network] += 1
+        is_crowd = self._per_ip[network] > self.limits.connections_per_ip
         return self._open <= self.limits.connections and not (
             is_crowd and address and not self._is_exempt(address)
         )
@@ -63,9 +65,10 @@ class GatewayServer(web.Server):
     def leave(self, address: str) -> None:
         """Count a connection that has ended."""
         self._open -= 1
-        self._per_ip[address] -= 1
-        if not self._per_ip[address]:
-            del self._per_ip[address]
+        network = network_of(address)
+        self._per_ip[network] -= 1
+        if not self._per_ip[network]:
+            del self._per_ip[network]
 
     @property
     def open_connections(self) -> int:

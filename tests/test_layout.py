@@ -69,6 +69,7 @@ NO_MODULE_OF_THEIR_OWN = {
     "sessions/test_revocation.py": "endings and losses over several processes and both stores",
     "differential/test_httpbin.py": "a real web application, asked directly and through us",
     "differential/test_requests.py": "what a service sees of the same requests",
+    "proxy/test_crowding.py": "who loses a place to others, over the whole gateway",
     "proxy/test_interim.py": "interim answers, from the connection to the client",
     "proxy/test_streaming.py": "streams piece by piece, over the whole gateway",
     "endpoints/test_login_stress.py": "one code at once, over two processes and both stores",

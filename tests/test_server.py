@@ -39,32 +39,51 @@ def server_of(limits: ProtocolLimits, *exempt: str) -> GatewayServer:
 async def test_connections_are_counted() -> None:
     """Those that are one too many, too, until they have ended."""
     server = server_of(ProtocolLimits(connections=2))
-    assert [server.admit("a"), server.admit("b"), server.admit("c")] == [True, True, False]
+    assert [server.admit("192.0.2.1"), server.admit("192.0.2.2"), server.admit("192.0.2.3")] == [
+        True,
+        True,
+        False,
+    ]
     assert server.open_connections == 3
-    server.leave("c")
-    assert not server.admit("c")
-    for address in ("a", "b", "c"):
+    server.leave("192.0.2.3")
+    assert not server.admit("192.0.2.3")
+    for address in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
         server.leave(address)
     assert server.open_connections == 0
-    assert server.admit("c")
+    assert server.admit("192.0.2.3")
 
 
 async def test_each_address_has_its_share() -> None:
     """Another's connections do not count; a place given back is there again."""
     server = server_of(ProtocolLimits(connections_per_ip=1))
-    assert [server.admit("a"), server.admit("a"), server.admit("b")] == [True, False, True]
-    server.leave("a")
-    assert not server.admit("a"), "one is still there, and this is the second"
+    assert [server.admit("192.0.2.1"), server.admit("192.0.2.1"), server.admit("192.0.2.2")] == [
+        True,
+        False,
+        True,
+    ]
+    server.leave("192.0.2.1")
+    assert not server.admit("192.0.2.1"), "one is still there, and this is the second"
     for _ in range(2):
-        server.leave("a")
-    assert server.admit("a")
+        server.leave("192.0.2.1")
+    assert server.admit("192.0.2.1")
 
 
-@pytest.mark.parametrize("address", ["proxy", ""], ids=["a trusted proxy", "a unix socket"])
+@pytest.mark.parametrize("address", ["192.0.2.9", ""], ids=["a trusted proxy", "a unix socket"])
 async def test_who_brings_many_clients_has_no_share(address: str) -> None:
     """Only the total bounds it."""
-    server = server_of(ProtocolLimits(connections_per_ip=1, connections=5), "proxy")
+    server = server_of(ProtocolLimits(connections_per_ip=1, connections=5), "192.0.2.9")
     assert [server.admit(address) for _ in range(6)] == [True] * 5 + [False]
+
+
+async def test_a_customer_of_ipv6_has_one_share() -> None:
+    """He has 2^64 addresses; his neighbour is another (D4)."""
+    server = server_of(ProtocolLimits(connections_per_ip=1))
+    assert server.admit("2001:db8::1")
+    assert not server.admit("2001:db8::2")
+    assert server.admit("2001:db8:0:1::1")
+    server.leave("2001:db8::1")
+    server.leave("2001:db8::2")
+    assert server.admit("2001:db8::3")
 
 
 # -- over the whole gateway ------------------------------------------------------------------------

@@ -10,7 +10,6 @@ tell when to come again. Within any stretch of that length there are at most two
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import Storage
@@ -18,10 +17,8 @@ from limits.aio.strategies import FixedWindowRateLimiter
 
 from gateway.clock import Clock
 from gateway.errors import GatewayError
+from gateway.networks import network_of
 from gateway.settings.units import Rate
-
-IPV6_PREFIX = 64
-"""What one customer has for himself (RFC 6177), in bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ class LoginLimits:
         Raises: GatewayError rate_limited, store_unavailable.
         """
         if address:
-            await self._count(self._per_ip, "this address", "ip", _network_of(address))
+            await self._count(self._per_ip, "this address", "ip", network_of(address))
 
     async def count_app(self, app: str) -> None:
         """Count a login by its app's name, and in total; one refused for its app counts only there.
@@ -89,16 +86,3 @@ def _item(rate: Rate | None) -> RateLimitItem | None:
     window_s = math.ceil(rate.per_s)
     amount = max(1, math.floor(rate.requests * window_s / rate.per_s))
     return RateLimitItemPerSecond(amount, window_s, namespace="login")
-
-
-def _network_of(address: str) -> str:
-    """Name whose an address is: an IPv4 address by itself, an IPv6 one by its /64."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return "unreadable"  # one counter for all of them, whatever they write
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:  # the same client, seen through a socket for both
-        return str(parsed.ipv4_mapped)
-    return str(IPv6Network((int(parsed), IPV6_PREFIX), strict=False).network_address)

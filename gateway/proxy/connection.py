@@ -24,6 +24,7 @@ class UpstreamConnection(TargetSocket):
     """An asyncio protocol that reads answers; made by the pool, used by one exchange at a time.
 
     `is_broken` says that it ended, or fell out of step: what can happen to one that is idle.
+    `on_continue` is told when what `awaits_continue` has come; whoever sets that sets this, too.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -34,6 +35,7 @@ class UpstreamConnection(TargetSocket):
         self._method: str | None = None
         self.early: list[AnswerHead] = []
         self.idle_since_s = 0.0
+        self.on_continue: Callable[[], None] | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -219,7 +221,10 @@ class UpstreamConnection(TargetSocket):
     def _take_interim(self, interim: AnswerHead) -> None:
         """Pass an interim answer on, or keep it until there is somebody who does."""
         self._reason, self._fields = b"", []
-        self.awaits_continue = self.awaits_continue and interim.status != 100
+        if interim.status == 100 and self.awaits_continue:
+            self.awaits_continue = False
+            if self.on_continue is not None:
+                self.on_continue()
         self.early.append(interim)
         if self._pass_interim is not None:
             self.pass_interims(self._pass_interim)

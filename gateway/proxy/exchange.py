@@ -14,15 +14,16 @@ from aiohttp.streams import StreamReader
 
 from gateway.access import Grant
 from gateway.admission import Admitted
-from gateway.answers import Written, connection_field, cut_off, write, write_interim
+from gateway.answers import Written, connection_field, write, write_interim
 from gateway.errors import GatewayError
 from gateway.observe import Visit
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.framing import LAST_CHUNK, AnswerHead, as_chunk
 from gateway.proxy.handshake import check_handshake
 from gateway.proxy.head import build_answer, build_interim, build_request
+from gateway.proxy.holdups import PATIENCE_S, Wait
 from gateway.proxy.leg import Launched, Leg
-from gateway.proxy.live import DRAINING, LiveSessions
+from gateway.proxy.live import DRAINING, OVERLOADED, End, LiveSessions
 from gateway.proxy.pool import Pool
 from gateway.proxy.relay import Patience, is_event_stream, relay
 from gateway.proxy.tunnel import Tunnel, TunnelLimits
@@ -137,7 +138,7 @@ class Proxy:
         try:
             connection.begin(leg.admitted.method)
             connection.write(head)
-            self._start_body(leg, pool, connection)
+            self._start_body(leg, connection)
             return await self._take_answer(leg, connection)
         finally:
             await leg.give_back(pool)
@@ -167,7 +168,7 @@ class Proxy:
         host = None if upstream.sends_client_host else pool.address.authority
         return build_request(admitted, grant, self._cookie_name, host)
 
-    def _start_body(self, leg: Leg, pool: Pool, connection: UpstreamConnection) -> None:
+    def _start_body(self, leg: Leg, connection: UpstreamConnection) -> None:
         if not leg.admitted.has_body:
             return
         if leg.admitted.expects_continue:
@@ -177,7 +178,7 @@ class Proxy:
             idle_s=self._limits.body_idle_s,
             stall_s=leg.idle_s(),
             rate_bytes=self._limits.body_rate_bytes,
-            holdup=leg.holdup(pool),
+            wait=Wait(leg.holdup()),
         )
         pump = send_body(leg.request, leg.admitted, connection, limits)
         leg.pump = asyncio.create_task(pump)
@@ -221,14 +222,12 @@ class Proxy:
         )
         leg.note_head(answer, head)
         leave = self._follow(leg) if is_event_stream(answer) else None
-        assert leg.pool is not None  # noqa: S101 - its connection gives the answer
-        holdup = leg.holdup(leg.pool)
         try:
             sent_bytes = await relay(
                 leg.request,
                 connection,
                 head,
-                Patience(leg.idle_s(answer), self._limits.write_idle_s, holdup),
+                Patience(leg.idle_s(answer), self._limits.write_idle_s, Wait(leg.holdup())),
                 has_body=answer.has_body,
                 is_chunked=is_chunked,
             )
@@ -244,10 +243,25 @@ class Proxy:
 
         def end(reason: str) -> None:
             if reason != DRAINING:
-                leg.visit.error = reason
-                cut_off(leg.request)
+                leg.cut_off(reason)
 
-        return self._live.follow(leg.grant.session, end)
+        return self._stay(leg, end)
+
+    def _stay(self, leg: Leg, end: End) -> Callable[[], None]:
+        """Follow the session of what lasts as long as its client likes; return how to leave.
+
+        Its place may be wanted by others meanwhile: then it ends, too.
+        """
+        wait = Wait(leg.holdup())
+        wait.holdup.give_up = partial(end, OVERLOADED)
+        leave = self._live.follow(leg.grant.session, end)
+        wait.begin(PATIENCE_S)  # it counts from its beginning
+
+        def stop() -> None:
+            wait.end()
+            leave()
+
+        return stop
 
     # -- upgrade --------------------------------------------------------------------------------
 
@@ -267,7 +281,7 @@ class Proxy:
         write(leg.request, head)
         limits = TunnelLimits(leg.stream_idle_s, self._limits.write_idle_s)
         tunnel = Tunnel(leg.request, connection, limits)
-        leave = self._live.follow(leg.grant.session, tunnel.end)
+        leave = self._stay(leg, tunnel.end)
         try:
             sent_bytes = await tunnel.run()
         finally:

@@ -1,84 +1,128 @@
-"""Who keeps a target's places by keeping us waiting: bodies that do not come, answers not taken.
+"""Who keeps a target's places: bodies that do not come, answers not taken, and what never ends.
 
 It is asked only when no place is free. Then one who waits may have the place of one who holds us
-up, if that one's address holds more such places than any other: else a single client could keep
-all others out with a slow upload in each place (attacks.md D2, D6). Time-outs alone do not help:
-they must be long enough for honest slow clients, who are left alone as long as there is room.
+up, if that one's network holds more such places than any other: else a single client could keep
+all others out with a slow upload or a WebSocket in each place (attacks.md D2, D6). Time-outs alone
+do not help: they must be long enough for honest clients, who are left alone while there is room.
 """
 
 import time
-from collections import Counter
-from collections.abc import Callable
-from types import TracebackType
+from collections.abc import Callable, Iterable
+
+from gateway.networks import network_of
 
 PATIENCE_S = 1.0
 """Who has kept us waiting for less is never given up: networks pause, too."""
 FEWEST = 2
-"""One such place of an address is left to it: somebody has to be the slowest."""
+"""How many more such places than the asker's a network must hold to lose one.
+
+So one is left to everybody, and two networks do not take each other's places in turns.
+"""
 
 
 class Holdups:
-    """The exchanges of one target that wait for their clients now."""
+    """The exchanges of one target that wait for their clients now, or last as long as they like."""
 
     __slots__ = ("_now", "_ticks")
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
         self._ticks = ticks
-        self._now: dict[Holdup, None] = {}
+        self._now: dict[Wait, None] = {}
 
     def __len__(self) -> int:
         return len(self._now)
 
-    def begin(self, holdup: "Holdup") -> None:
-        """Note that an exchange waits for its client."""
-        holdup.since_s = self._ticks() - holdup.debt_s
-        self._now[holdup] = None
+    def begin(self, wait: "Wait", debt_s: float) -> None:
+        """Note that an exchange waits for its client, and has waited before."""
+        wait.since_s = self._ticks() - debt_s
+        self._now[wait] = None
 
-    def end(self, holdup: "Holdup") -> None:
+    def end(self, wait: "Wait") -> None:
         """Note that it goes on."""
-        self._now.pop(holdup, None)
+        self._now.pop(wait, None)
 
-    def take_worst(self, asker: str) -> "Holdup | None":
-        """Choose who is to be given up for a request from `asker`, and forget him.
-
-        It is the longest of the address with the most. Addresses as clients have them; "" is none.
-        """
+    def look(self) -> "Look":
+        """Count, once, who holds places up; the cost is that of all waits."""
         long_s = self._ticks() - PATIENCE_S
-        late = [each for each in self._now if each.address and each.since_s <= long_s]
-        if len(late) < FEWEST:
+        late: dict[Holdup, None] = {}
+        for wait in self._now:
+            holdup = wait.holdup
+            if wait.since_s > long_s or holdup.is_given_up or not holdup.address:
+                continue
+            if holdup not in late or wait.since_s < holdup.since_s:
+                holdup.since_s = wait.since_s
+            late[holdup] = None
+        return Look(late)
+
+
+class Look:
+    """Who holds places up at one moment, by network."""
+
+    __slots__ = ("_held", "_worst")
+
+    def __init__(self, late: "Iterable[Holdup]") -> None:
+        self._held: dict[str, list[Holdup]] = {}
+        for holdup in late:
+            self._held.setdefault(holdup.network, []).append(holdup)
+        self._worst = self._find_worst()
+
+    def take(self, asker: str) -> "Holdup | None":
+        """Choose who is to be given up for a request from this network; each only once.
+
+        It is the longest of the network with the most.
+        """
+        if len(self._worst) < len(self._held.get(asker, ())) + FEWEST:
             return None
-        held = Counter(each.address for each in late)
-        address, most = held.most_common(1)[0]
-        if most < max(FEWEST, held[asker] + 1):
-            return None
-        theirs = (each for each in late if each.address == address)
-        holdup = min(theirs, key=lambda each: each.since_s)
-        self.end(holdup)
+        holdup = min(self._worst, key=lambda each: each.since_s)
+        holdup.is_given_up = True
+        self._worst.remove(holdup)
+        self._worst = self._find_worst()
         return holdup
+
+    def _find_worst(self) -> "list[Holdup]":
+        return max(self._held.values(), key=len, default=[])
 
 
 class Holdup:
-    """One exchange's waits for its client: `with` it while it waits.
+    """One exchange, which keeps one place however many of its `wait`s there are.
 
-    `debt_s`: how long the client has kept us waiting before, less what it has made up for.
+    `give_up` lets its client go. `since_s` is the longest wait's, as last looked at.
     """
 
-    __slots__ = ("_holdups", "address", "debt_s", "give_up", "since_s")
+    __slots__ = ("_network", "address", "give_up", "holdups", "is_given_up", "since_s")
 
     def __init__(self, holdups: Holdups, address: str, give_up: Callable[[], None]) -> None:
-        self._holdups = holdups
+        self.holdups = holdups
         self.address = address
         self.give_up = give_up
-        self.debt_s = 0.0
+        self.is_given_up = False
+        self.since_s = 0.0
+        self._network: str | None = None
+
+    @property
+    def network(self) -> str:
+        """Whose it is; found out only where it is asked for: most never are."""
+        if self._network is None:
+            self._network = network_of(self.address)
+        return self._network
+
+
+class Wait:
+    """One thing that an exchange waits for, again and again: noted from `begin` to `end`."""
+
+    __slots__ = ("holdup", "since_s")
+
+    def __init__(self, holdup: Holdup) -> None:
+        self.holdup = holdup
         self.since_s = 0.0
 
-    def __enter__(self) -> None:
-        self._holdups.begin(self)
+    def begin(self, debt_s: float = 0.0) -> None:
+        """Note that it waits.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._holdups.end(self)
+        `debt_s`: how long the client has kept us waiting before, less what it has made up for.
+        """
+        self.holdup.holdups.begin(self, debt_s)
+
+    def end(self) -> None:
+        """Note that it goes on; it may have gone on before."""
+        self.holdup.holdups.end(self)

@@ -6,6 +6,7 @@ What became of an attempt is told to the upstream here; whether there is another
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from gateway.observe import Visit
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.framing import AnswerHead
 from gateway.proxy.holdups import Holdup
+from gateway.proxy.live import OVERLOADED
 from gateway.proxy.pool import Pool
 from gateway.proxy.relay import is_event_stream
 from gateway.proxy.retry import REPEATABLE, Retry
@@ -60,6 +62,7 @@ class Leg:
     pump: asyncio.Task[int] | None = None
     has_answered: bool = False
     is_over: bool = False
+    held: Holdup | None = None
 
     @property
     def stream_idle_s(self) -> float:
@@ -100,7 +103,7 @@ class Leg:
 
     def choose(self) -> Pool:
         """Choose a target for the next attempt. Raises: GatewayError upstream_unavailable."""
-        self.pool = None  # where no target lives, none has failed
+        self.pool = self.held = None  # where no target lives, none has failed
         self.pool = self.upstream.choose(() if self.retry is None else self.retry.tried)
         return self.pool
 
@@ -114,13 +117,17 @@ class Leg:
             self.connection = pool.take() or await self.upstream.acquire(pool, asker=asker)
         return self.connection
 
-    def holdup(self, pool: Pool) -> Holdup:
-        """What is noted at a target while this exchange waits for its client."""
-        return Holdup(pool.holdups, self.admitted.client.address, self._give_up)
+    def holdup(self) -> Holdup:
+        """Return what this attempt is to those who wait at its target: it keeps one place."""
+        if self.held is None:
+            assert self.pool is not None  # noqa: S101 - asked for only where it has a connection
+            give_up = partial(self.cut_off, OVERLOADED)
+            self.held = Holdup(self.pool.holdups, self.admitted.client.address, give_up)
+        return self.held
 
-    def _give_up(self) -> None:
-        """Let go of a client that holds us up while others wait for its place."""
-        self.visit.error = "overloaded"
+    def cut_off(self, reason: str) -> None:
+        """Let the client go, within an answer or before one; the log tells this reason."""
+        self.visit.error = reason
         cut_off(self.request)
 
     def may_retry(self, error: GatewayError) -> bool:

@@ -20,6 +20,8 @@ SESSION_ENDED = "session_ended"
 DRAINING = "draining"
 STORE_UNAVAILABLE = "store_unavailable"
 """Nobody could say for longer than `grace` whether the session has ended."""
+OVERLOADED = "overloaded"
+"""All places at the service are taken, most of them by this client, and another asks for one."""
 
 REMEMBERED = 10_000
 """Ended sessions whose keys are kept, the newest, for what joins just after its session ended."""

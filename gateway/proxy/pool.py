@@ -5,7 +5,7 @@ It decides who gets which connection; where the target is and how it is reached 
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,11 +13,10 @@ from gateway.errors import GatewayError
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.dial import Dialer, TargetAddress
 from gateway.proxy.holdups import Holdups
+from gateway.proxy.queue import Queue
 
 SPARES = 8
 """Connections opened ahead of need at once."""
-PRESS_S = 0.25
-"""How often who waits for a place looks whether somebody else may be given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,8 @@ class Pool:
         self._idle: deque[UpstreamConnection] = deque()
         self._in_use: set[UpstreamConnection] = set()
         self._places = 0
-        # In order, and a waiter that goes away is found at once: there may be thousands.
-        self._waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self._queue = Queue(self.holdups, self._leave_place)
+        self._waiters = self._queue.waiters
         self._sweeper: asyncio.TimerHandle | None = None
         self._missed = 0
         self._spares: set[asyncio.Task[None]] = set()
@@ -159,6 +158,7 @@ class Pool:
 
     def close(self) -> None:
         """Close everything, in use or not."""
+        self._queue.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
@@ -174,36 +174,16 @@ class Pool:
         if self._places < self._bound:
             self._places += 1
             return
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters[waiter] = None
         try:
             async with asyncio.timeout(within_s):
-                while not waiter.done():
-                    if (holdup := self.holdups.take_worst(asker)) is not None:
-                        self._waiters.move_to_end(waiter, last=False)  # the place is for us
-                        holdup.give_up()
-                    await asyncio.wait({waiter}, timeout=PRESS_S)
-        except BaseException as error:
-            self._stop_waiting(waiter)
-            if isinstance(error, TimeoutError):
-                problem = GatewayError("overloaded", "all connections to the service are busy")
-                raise problem from None
-            raise
-
-    def _stop_waiting(self, waiter: asyncio.Future[None]) -> None:
-        """Leave the queue; a place that was promised in this very moment goes on to the next."""
-        if waiter.done() and not waiter.cancelled():
-            self._leave_place()
-        else:
-            self._waiters.pop(waiter, None)
+                await self._queue.wait(asker)
+        except TimeoutError:
+            problem = GatewayError("overloaded", "all connections to the service are busy")
+            raise problem from None
 
     def _leave_place(self) -> None:
-        while self._waiters:
-            waiter, _ = self._waiters.popitem(last=False)
-            if not waiter.done():
-                waiter.set_result(None)  # the place is theirs now
-                return
-        self._places -= 1
+        if not self._queue.pass_on():
+            self._places -= 1
 
     # -- connections ----------------------------------------------------------------------------
 

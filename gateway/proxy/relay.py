@@ -12,7 +12,7 @@ from gateway.answers import drain, write
 from gateway.headers import Kind
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.framing import LAST_CHUNK, AnswerHead, as_chunk
-from gateway.proxy.holdups import Holdup
+from gateway.proxy.holdups import Wait
 
 WRITE_BYTES = 64 * 1024
 """Pieces gathered into one write before it goes out."""
@@ -22,12 +22,12 @@ WRITE_BYTES = 64 * 1024
 class Patience:
     """Seconds: the service's silence within an answer, and the client's not reading it.
 
-    `holdup` is noted where the service has its places while the client does not read.
+    `wait` is noted where the service has its places while the client does not read.
     """
 
     idle_s: float
     write_idle_s: float
-    holdup: Holdup
+    wait: Wait
 
 
 async def relay(
@@ -67,8 +67,11 @@ async def _write(request: web.BaseRequest, data: bytes, patience: Patience) -> N
     if data:
         write(request, data)
     if request.protocol.writing_paused:
-        with patience.holdup:
+        patience.wait.begin()
+        try:
             await drain(request, patience.write_idle_s)
+        finally:
+            patience.wait.end()
 
 
 def is_event_stream(answer: AnswerHead) -> bool:

@@ -15,13 +15,14 @@ from aiohttp.http import WebSocketReader
 
 from gateway.answers import write
 from gateway.proxy.connection import UpstreamConnection
-from gateway.proxy.live import DRAINING, SESSION_ENDED, STORE_UNAVAILABLE
+from gateway.proxy.live import DRAINING, OVERLOADED, SESSION_ENDED, STORE_UNAVAILABLE
 from gateway.proxy.side import ClientSide, Side
 
 CLOSES: Mapping[str, tuple[int, str]] = MappingProxyType(
     {
         DRAINING: (1001, "going away"),
         STORE_UNAVAILABLE: (1013, "try again later"),
+        OVERLOADED: (1013, "try again later"),
         SESSION_ENDED: (4401, "session ended"),
     }
 )

@@ -9,7 +9,7 @@ from gateway.admission import Admitted
 from gateway.errors import GatewayError
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.framing import LAST_CHUNK, as_chunk
-from gateway.proxy.holdups import Holdup
+from gateway.proxy.holdups import Wait
 from gateway.routing import Route
 
 
@@ -18,14 +18,14 @@ class BodyLimits:
     """Bounds of one body: bytes; seconds of the client's silence, and of the service's.
 
     `rate_bytes` a second, averaged over `idle_s`, is the least a client may send (attacks.md D6);
-    0 is no bound. `holdup` is noted where the service has its places while nothing comes.
+    0 is no bound. `wait` is noted where the service has its places while nothing comes.
     """
 
     size_bytes: int
     idle_s: float
     stall_s: float
     rate_bytes: int
-    holdup: Holdup
+    wait: Wait
 
 
 class BodyError(Exception):
@@ -50,7 +50,7 @@ async def send_body(
     upstream_timeout when the service takes nothing, or never asks for a body it was offered).
     """
     sent_bytes = 0
-    pace = _Pace(limits)
+    pace = _Pace(limits, connection)
     while not connection.is_closing:
         data = await _read(request, connection, pace)
         if not data:
@@ -70,26 +70,52 @@ async def send_body(
 
 
 class _Pace:
-    """How long the client may still keep us waiting: waiting uses it up, bytes earn it back."""
+    """How long the client may still keep us waiting: waiting uses it up, bytes earn it back.
 
-    def __init__(self, limits: BodyLimits) -> None:
+    A client that waits for the service's 100 keeps nobody waiting: the service does. Once it has
+    sent anything it waits for no 100 any more (RFC 9110 10.1.1).
+    """
+
+    def __init__(self, limits: BodyLimits, connection: UpstreamConnection) -> None:
         self._limits = limits
+        self._connection = connection
         self._loop = asyncio.get_running_loop()
         self.left_s = limits.idle_s
+        self._began_s: float | None = None
+        self._deadline: asyncio.Timeout | None = None
+        if connection.awaits_continue:
+            connection.on_continue = self._go_on
 
     async def read(self, request: web.BaseRequest) -> bytes:
         """Wait for body bytes. Raises: TimeoutError."""
-        began_s = self._loop.time()
-        holdup = self._limits.holdup
-        holdup.debt_s = self._limits.idle_s - self.left_s
-        async with asyncio.timeout(self.left_s):
-            with holdup:
+        try:
+            async with asyncio.timeout(self.left_s) as self._deadline:
+                if not self._connection.awaits_continue:
+                    self._begin()
                 data = await request.content.readany()
+        finally:
+            waited_s = self._end()
+        self._connection.awaits_continue = False
         rate_bytes = self._limits.rate_bytes
         earned_s = len(data) / rate_bytes if rate_bytes else self._limits.idle_s
-        waited_s = self._loop.time() - began_s
         self.left_s = min(self._limits.idle_s, self.left_s - waited_s + earned_s)
         return data
+
+    def _begin(self) -> None:
+        self._began_s = self._loop.time()
+        self._limits.wait.begin(self._limits.idle_s - self.left_s)
+
+    def _end(self) -> float:
+        """Return how long it was the client that was waited for, seconds."""
+        self._limits.wait.end()
+        began_s, self._began_s, self._deadline = self._began_s, None, None
+        return 0.0 if began_s is None else self._loop.time() - began_s
+
+    def _go_on(self) -> None:
+        """The service has asked: from now on it is the client that is waited for."""
+        if self._deadline is not None and not self._deadline.expired():
+            self._deadline.reschedule(self._loop.time() + self.left_s)
+            self._begin()
 
 
 async def _read(request: web.BaseRequest, connection: UpstreamConnection, pace: _Pace) -> bytes:

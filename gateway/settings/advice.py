@@ -46,7 +46,7 @@ def advise(settings: Settings) -> Iterator[str]:
 def _metadata_targets(settings: Settings) -> Iterator[str]:
     for name, upstream in settings.upstreams.items():
         for index, target in enumerate(upstream.targets):
-            if _unmapped(target.host) in METADATA_HOSTS:
+            if target.host is not None and _unmapped(target.host) in METADATA_HOSTS:
                 place = render(("upstreams", name, "targets", index))
                 yield f"{place}: {target.host} is a cloud's metadata service"
 

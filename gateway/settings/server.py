@@ -41,7 +41,7 @@ class ServerLimits(Part):
     connections: Annotated[int, whole(1, MAX_CONNECTIONS)] = 20000
     """Open client connections per process."""
     connections_per_ip: Annotated[int, whole(1, MAX_CONNECTIONS)] = 2000
-    """Open connections of one client address per process."""
+    """Open connections of one client address per process, IPv6 by /64."""
 
 
 class ServerTimeouts(Part):

@@ -20,7 +20,7 @@ from gateway.explaining import open_explain_parts
 from gateway.loader import load
 from tests.attack.catalogue import FAMILIES, TITLES
 from tests.attack.cutting import MalformedError, Seen, cut
-from tests.attack.judge import Variant, observe, variants
+from tests.attack.judge import Variant, firsts, observe
 from tests.attack.model import Case
 from tests.attack.play import Observation
 from tests.attack.report import Section, table
@@ -73,7 +73,7 @@ def explainable(cases: Iterable[Case]) -> Iterator[Variant]:
     """List the variants that must be explained; as a connection's first request only."""
     for case in cases:
         if case.explained is not False and isinstance(case.send, bytes):
-            yield from (each for each in variants(case) if not each.is_second)
+            yield from firsts(case)
 
 
 def request_of(variant: Variant, stage: Stage) -> RawRequest | None:

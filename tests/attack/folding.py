@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from tests.attack.judge import Variant, variants
+from tests.attack.judge import Variant, firsts
 from tests.attack.model import Case
 from tests.attack.report import Section, table
 from tests.attack.rows import h
@@ -96,8 +96,7 @@ def cases() -> tuple[Variant, ...]:
     They are sent on kept connections, behind one another.
     """
     usual = (each for each in h.entries() if isinstance(each, Case) and each.stage == "usual")
-    every = (variant for case in usual for variant in variants(case))
-    return tuple(each for each in every if not each.is_second)
+    return tuple(variant for case in usual for variant in firsts(case))
 
 
 def check_own(every: Iterable[Variant], folding: Folding) -> Iterator[tuple[str, str]]:

@@ -11,10 +11,13 @@ from tests.attack.answers import Answer
 from tests.attack.cutting import Seen
 from tests.attack.model import Arrives, Carried, Case, Expect, Person, RouteKind, Usual, is_let_in
 from tests.attack.play import Observation, Play, play
+from tests.attack.splitting import CUTS, in_two
 from tests.attack.stage import FORGED, Stage, folded, identity_of
 
 EVIL = b"evil"
 """What an attacker wants a service to believe; no refusal repeats it."""
+_CUT = ("H", "T")
+"""Families whose bytes come in two segments too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +25,21 @@ class Variant:
     """A case on one kind of route, with one kind of session.
 
     `is_second`: behind a harmless request on the same connection, whose head is known by then.
+    `cut`: in two segments, cut at one of `splitting.CUTS`, counted from 1; 0: in one.
     """
 
     case: Case
     route: RouteKind
     carried: Carried
     is_second: bool = False
+    cut: int = 0
 
     @property
     def name(self) -> str:
         where = f", {self.route} {self.carried}" if len(self.case.over) > 1 else ""
         second = ", second" if self.is_second else ""
-        return f"{self.case.row} {self.case.title}{where}{second}"
+        cut = f", cut {CUTS[self.cut - 1]}" if self.cut else ""
+        return f"{self.case.row} {self.case.title}{where}{second}{cut}"
 
     @property
     def person(self) -> Person | None:
@@ -48,11 +54,19 @@ class Variant:
         return expect if isinstance(expect, tuple) else (expect,)
 
 
+def firsts(case: Case) -> Iterator[Variant]:
+    """List a case's variants as a connection's first request, in the pieces it is written in."""
+    return (Variant(case, route, carried) for route, carried in case.over)
+
+
 def variants(case: Case) -> Iterator[Variant]:
-    """List a case's variants: as a connection's first request, and as its second."""
-    for is_second in (False, True):
-        for route, carried in case.over:
-            yield Variant(case, route, carried, is_second)
+    """List a case's variants: as a connection's first request, as its second, and cut in two."""
+    yield from firsts(case)
+    for route, carried in case.over:
+        yield Variant(case, route, carried, is_second=True)
+    if case.row.startswith(_CUT) and isinstance(case.send, bytes):
+        for cut in range(1, len(CUTS) + 1):
+            yield Variant(case, *case.over[0], cut=cut)
 
 
 def _usual(expect: Usual, route: RouteKind, carried: Carried) -> Expect:
@@ -78,6 +92,8 @@ def observe(variant: Variant, stage: Stage) -> Observation:
         return stage.fill(data, variant.route, variant.carried)
 
     steps = [fill(step) if isinstance(step, bytes) else step for step in case.steps]
+    if variant.cut:
+        steps = in_two(fill(case.data), case.title, variant.cut)
     what = Play(
         steps,
         case.methods or (case.data.partition(b" ")[0],),
@@ -139,6 +155,8 @@ def _identity_amiss(seen: Seen, stage: Stage) -> Iterator[str]:
     if identity not in known:
         names = b" ".join(name for name, _ in identity).decode("latin-1")
         yield f"the identity is nobody's: {names}"
+    if not all(value.isascii() for _, value in identity):
+        yield "an identity's value is not ASCII"
     for name, value in seen.fields:
         if EVIL in value and folded(name).startswith((b"x-", b"forwarded", b"from-")):
             yield f"the attacker's value is in {name.decode('latin-1')}"

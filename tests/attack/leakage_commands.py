@@ -16,7 +16,7 @@ from gateway.cli import main
 from gateway.settings.findings import Loc
 from tests.attack.leakage_search import Output
 from tests.attack.leakage_world import environment_of
-from tests.attack.rows.x_settings import said
+from tests.attack.rows.x_reading import said
 from tests.support.commands import environment
 
 _COMMAND_S = 30.0

@@ -6,7 +6,7 @@ import pytest
 
 from tests.attack.fuzz.faults import FAULTS
 from tests.attack.fuzz.hunting import FuzzerFailedError, Ran, read_run
-from tests.attack.fuzz.page import Results, section
+from tests.attack.fuzz.page import Results, best_of, section
 from tests.attack.fuzz.planted import FoundFault
 from tests.attack.fuzz.wiring import Hunt
 
@@ -48,6 +48,12 @@ def test_a_fuzzer_that_does_not_start() -> None:
     """It is no run without findings."""
     with pytest.raises(FuzzerFailedError):
         read_run("heads", 0.1, "ModuleNotFoundError: atheris", 1)
+
+
+def test_two_fuzzers_of_one_module() -> None:
+    """The better figures count."""
+    found = best_of([{"a": (1, 4), "b": (2, 2)}, {"a": (3, 4)}, {"a": (2, 4)}])
+    assert found == {"a": (3, 4), "b": (2, 2)}
 
 
 def test_the_section() -> None:

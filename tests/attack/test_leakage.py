@@ -7,6 +7,7 @@ import pytest
 from tests.attack.leakage import Found, in_commands, in_settings, on_redis, on_sqlite
 from tests.attack.leakage_search import Output, leaks
 
+pytestmark = pytest.mark.timeout(300)  # whole gateways, and every fault there is
 SECRET = "aB3-known+marker/of_a=secret"
 
 

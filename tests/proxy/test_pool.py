@@ -9,8 +9,9 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.dial import Dialer, TargetAddress
-from gateway.proxy.holdups import PATIENCE_S, Holdup
+from gateway.proxy.holdups import PATIENCE_S, Holdup, Wait
 from gateway.proxy.pool import Pool, PoolLimits
+from gateway.proxy.queue import PRESS_S
 from gateway.proxy.resolve import Resolver
 from tests.support.endings import until
 from tests.support.gateway import RunningGateway, problem, run_gateway
@@ -18,6 +19,7 @@ from tests.support.raw import OK, RawUpstream, connect
 from tests.support.wire import Service, read_rest
 
 GET = b"GET /public/x HTTP/1.1\r\nHost: gw\r\n\r\n"
+ATTACKER = "192.0.2.1"
 PLAIN = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -170,18 +172,33 @@ async def test_a_place_is_taken_from_who_holds_many_up(upstream: RawUpstream) ->
     moment = 1000.0
     address = TargetAddress("127.0.0.1", upstream.port)
     pool = Pool(address, PoolLimits(connections=2), Dialer(Resolver()), ticks=lambda: moment)
-    held = [await pool.acquire(asker="attacker") for _ in range(2)]
+    held = [await pool.acquire(asker=ATTACKER) for _ in range(2)]
     for connection in held:
         give_up = partial(pool.release, connection)
-        Holdup(pool.holdups, "attacker", give_up).__enter__()
+        Wait(Holdup(pool.holdups, ATTACKER, give_up)).begin()
     moment += PATIENCE_S
-    theirs = asyncio.create_task(pool.acquire(asker="attacker"))
+    theirs = asyncio.create_task(pool.acquire(asker=ATTACKER))
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
-        pool.release(await pool.acquire(asker="visitor"))
+        pool.release(await pool.acquire(asker="192.0.2.2"))
         pool.release(await theirs)
     assert pool.in_use == 1
     pool.close()
+
+
+async def test_a_closed_pool_looks_for_nobody_any_more(upstream: RawUpstream) -> None:
+    """Nothing of it is left running; who waits learns so when his time is up."""
+    pool = pool_to(upstream, connections=1, connect_s=PRESS_S * 2)
+    await pool.acquire()
+    waiting = asyncio.create_task(pool.acquire())
+    await asyncio.sleep(0)
+    given_up: list[int] = []
+    for number in range(2):
+        Wait(Holdup(pool.holdups, ATTACKER, partial(given_up.append, number))).begin(PATIENCE_S)
+    pool.close()
+    with pytest.raises(GatewayError, match="overloaded"):
+        await waiting
+    assert not given_up
 
 
 async def test_who_is_cancelled_with_a_promise_hands_it_on(upstream: RawUpstream) -> None:

@@ -24,7 +24,8 @@ def warnings(raw: Raw) -> list[str]:
 )
 def test_a_metadata_service_is_named(host: str, dev: Dev) -> None:
     """There a cloud hands out credentials (attacks.md X4)."""
-    found = warnings(dev(upstreams={"m": {"targets": ["http://a", f"http://{host}"]}}))
+    targets = ["http://a", f"http://{host}", "unix:/run/app.sock"]
+    found = warnings(dev(upstreams={"m": {"targets": targets}}))
     assert len(found) == 1
     assert found[0].startswith("upstreams.m.targets[1]")
 

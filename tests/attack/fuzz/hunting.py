@@ -4,9 +4,11 @@ It must not know what is fuzzed.
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +60,17 @@ def hunt(name: str, seconds: float, folder: Path, fault: str = "-", seed: int = 
         *(f"-artifact_prefix={folder}/", str(corpus)),
     ]
     begun = time.monotonic()
-    done = subprocess.run(
-        words, cwd=TOP, check=False, capture_output=True, text=True, errors="replace"
-    )
+    with tempfile.TemporaryDirectory(prefix="fuzz-scratch-") as scratch:
+        # libFuzzer ends its process at once: nobody in it clears up behind himself.
+        done = subprocess.run(
+            words,
+            cwd=TOP,
+            env={**os.environ, "TMPDIR": scratch},
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
     return read_run(name, time.monotonic() - begun, done.stderr + done.stdout, done.returncode)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.attack.model import Entry, NotApplicable, Proven
-from tests.attack.rows import d_checks, d_sizes
+from tests.attack.rows import d_checks, d_cpu, d_places, d_sizes
 
 FAMILY = "D"
 _HERE = "tests/attack/test_slow.py"
@@ -67,6 +67,8 @@ _PROVEN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             f"{_POOL}::test_a_full_pool_is_overloaded_after_the_connect_time",
             f"{_POOL}::test_a_place_is_taken_from_who_holds_many_up",
             "tests/proxy/test_holdups.py",
+            "tests/proxy/test_queue.py",
+            "tests/proxy/test_crowding.py",
         ),
     ),
     (
@@ -142,12 +144,14 @@ def entries() -> Iterator[Entry]:
     """List the family's entries."""
     yield from d_sizes.entries()
     yield from d_checks.entries()
+    yield from d_places.entries()
+    yield from d_cpu.entries(FAMILY)
     for row, title, tests in _PROVEN:
         yield Proven(row=row, title=title, tests=tests)
     yield NotApplicable(
         row="D4",
         title="connections of a user",
-        reason="connections are counted by address: a request's user is known only after its head",
+        reason="no setting of design section 3 caps them: a user is known only after a head",
     )
     yield NotApplicable(
         row="D7",

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 HEADERS_BYTES, TARGET_BYTES, BODY_BYTES = 2048, 256, 1024
 CONNECTIONS, CONNECTIONS_PER_IP = 60, 40
+PLACES = 4
+"""Connections to the service."""
 
 SETTINGS: Mapping[str, Mapping[str, object]] = {
     "small": {
@@ -16,6 +18,7 @@ SETTINGS: Mapping[str, Mapping[str, object]] = {
                 "connections_per_ip": CONNECTIONS_PER_IP,
             },
         },
+        "upstreams": {"main": {"connections": PLACES}},
     },
     "dead": {
         "upstreams": {

@@ -172,6 +172,7 @@ def _methods() -> Iterator[Case]:
             (" with chunks", b"@ROUTE@/x", (CHUNKED, CHUNKS + SMUGGLED)),
             (" of a host", b"@HOST@:443", (b"", SMUGGLED)),
             (" of a host, with a body", b"evil:443", (b"Content-Length: 3", b"abc" + SMUGGLED)),
+            (" of a host, with chunks", b"@HOST@:443", (CHUNKED, CHUNKS + SMUGGLED)),
             (" of *", b"*", (b"", SMUGGLED)),
         ):
             send = request(rest[0], line=method + b" " + target + b" HTTP/1.1", body=rest[1])

@@ -31,14 +31,20 @@ _SPLIT = (b"Set-Cookie", b"\nevil", b"X-Evil")
 
 def _splitting() -> Iterator[Entry]:
     kept = Expect(statuses=(frozenset({200, 400, 401, 404, 405, 414}),), hides=_SPLIT)
-    arrived = Expect(statuses=(frozenset({200}),), arrives=(Arrives(person=None),))
     for split in _SPLITS:
         for path in (b"/nowhere", b"/login", b"/session", b"/public/x", b"/public/x?a="):
+            line = b"GET %b%b HTTP/1.1" % (path, split)
+            # What a service is asked for is its own to answer: there, it is the very line sent.
+            arrives = Arrives(line=line, person=None)
+            hides = (b"\nSet-Cookie", b"\r\nSet-Cookie", b"X-Evil")
+            arrived = Expect(
+                statuses=(frozenset({200}),), ends="open", arrives=(arrives,), hides=hides
+            )
             yield Case(
                 row="X1",
                 title=f"{path.decode()}{split.decode()}",
-                send=b"GET %b%b HTTP/1.1\r\nHost: @HOST@\r\n\r\n" % (path, split),
-                expect=(kept, arrived),
+                send=line + b"\r\nHost: @HOST@\r\n\r\n",
+                expect=(kept, arrived) if path.startswith(b"/public") else kept,
             )
     for title, line in (
         ("X-Request-Id", b"X-Request-Id: evil"),
@@ -196,7 +202,7 @@ def _admin() -> Iterator[Entry]:
     yield Check(row="X6", title="what is not there", run=_scopes)
     yield Proven(
         row="X6",
-        title="constant time, scopes, audit",
+        title="tokens that are nearly right, scopes, audit",
         tests=("tests/admin/test_tokens.py", "tests/admin/test_api.py"),
     )
 
