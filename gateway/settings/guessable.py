@@ -17,7 +17,18 @@ FEW_TO_COMPARE: Final = 12
 """Fewer may agree in three of four by chance; then all must."""
 WORDS: Final = (
     *(b"example", b"change", b"secret", b"password", b"passw0rd", b"default", b"replace"),
-    *(b"placeholder", b"keygen", b"signing", b"encryption", b"qwerty", b"asdfgh", b"insert-"),
+    *(b"letmein", b"iloveyou", b"adminadmin", b"admin123", b"administrator", b"characters"),
+    *(
+        b"gateway",
+        b"company",
+        b"placeholder",
+        b"keygen",
+        b"signing",
+        b"encryption",
+        b"qwerty",
+        b"asdfgh",
+        b"insert-",
+    ),
     *(b"your-key", b"your_key", b"your-token", b"your_token", b"test-key", b"test_key"),
 )
 """Of examples, of forms to fill in, of keyboards; six letters at least, for random ones."""
@@ -28,6 +39,7 @@ def looks_made_up(secret: bytes) -> bool:
     folded = secret.lower()
     return (
         any(word in folded for word in WORDS)
+        or (folded.startswith(b"<") and folded.endswith(b">"))
         or len(set(folded)) < min(FEWEST_DIFFERENT, len(folded) // 4)
         or _is_repeated(folded)
         or _is_row(folded)

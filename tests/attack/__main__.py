@@ -74,11 +74,17 @@ def _read_arguments(argv: list[str] | None) -> argparse.Namespace:
         "--family", action="append", choices=list(FAMILIES), help="these rows; nothing is written"
     )
     parser.add_argument("--quick", action="store_true", help="rows alone, nothing is written")
-    parser.add_argument("--target", metavar="HOST:PORT", help="play the rows at another gateway")
-    parser.add_argument("--upstream-port", type=int, help="where that gateway's service is: here")
+    parser.add_argument(
+        "--target",
+        metavar="HOST:PORT",
+        help="play the rows at a gateway that sends all of the host gw.test here",
+    )
+    parser.add_argument(
+        "--upstream-port", type=int, help="this program's port: that gateway's service"
+    )
     asked = parser.parse_args(argv)
-    if asked.target is not None and asked.upstream_port is None:
-        parser.error("--target needs --upstream-port")
+    if (asked.target is None) != (asked.upstream_port is None):
+        parser.error("--target and --upstream-port belong together")
     if asked.quick or asked.family:
         asked.only = ["rows"]
     asked.only = asked.only or parts

@@ -23,6 +23,15 @@ TOKENS: Mapping[Person, str] = {"A": "gw1.nobody.at.all", "B": "gw1.nobody.at.ei
 _PLAIN = b"GET /public/x HTTP/1.1\r\nHost: %b\r\n\r\n" % HOST
 
 
+_LEGEND = """
+Measured, not judged: another gateway need not promise what ours does. What deserves a look is a
+case with `not sent` (a service got a request that a strict reading does not find in the bytes),
+`no request` (it got bytes that are none), `wrong answer` (a later request got another's answer) or
+`identity` (a spelling of an identity header came through). Tokens are made up: no session is known.
+
+"""
+
+
 def run_against(target: str, upstream_port: int, families: Iterable[str] | None = None) -> int:
     """Play the rows at HOST:PORT, listen as its service, print tables.
 
@@ -30,7 +39,12 @@ def run_against(target: str, upstream_port: int, families: Iterable[str] | None 
     """
     address, _, port = target.rpartition(":")
     aim = Aim(int(port), HOST, wait_s=WAIT_S, settle_s=SETTLE_S, address=address.strip("[]"))
-    with contextlib.closing(Recorder(upstream_port, _listen_on(aim.address))) as recorder:
+    try:
+        listening = Recorder(upstream_port, _listen_on(aim.address))
+    except OSError as error:
+        print(f"port {upstream_port} cannot be listened on: {error.strerror}", file=sys.stderr)
+        return 1
+    with contextlib.closing(listening) as recorder:
         proxy = Proxy(target, aim, {"main": recorder})
         complaint = _try(proxy)
         if complaint:
@@ -40,7 +54,7 @@ def run_against(target: str, upstream_port: int, families: Iterable[str] | None 
             family: [(each, proxy.meet(each, TOKENS)) for each in usual_cases(family)]
             for family in families or FAMILIES
         }
-    print(written({target: outcomes}))
+    print(_LEGEND + written({target: outcomes}))
     for family, found in outcomes.items():
         rows = ((variant.name, outcome.short) for variant, outcome in found)
         print(f"### {family}, case by case\n\n{table(('case', target), rows)}")
