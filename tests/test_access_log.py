@@ -142,11 +142,12 @@ def test_flush_gives_up(caplog: pytest.LogCaptureFixture) -> None:
         log = AccessLog(writing, "json")
         log.write(visit(1))
         log.flush(timeout_s=0.05)
-        drained = read_now(reading)
+        came = read_now(reading)  # the line may come as soon as there is room
         log.flush()
         log.close()
-        assert statuses(read_now(reading).decode()) == [1]
-        assert set(drained) == {ord("#")}
+        came += read_now(reading)
+        assert came.startswith(b"#")
+        assert statuses(came.lstrip(b"#").decode()) == [1]
     assert lost(caplog) == []
 
 
