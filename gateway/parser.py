@@ -34,9 +34,8 @@ MAX_WAITING = 32
 MAX_EMPTY_LINES = 2
 """Before a request line: a few are usual behind a body (RFC 9112 2.2)."""
 _END_OF_HEAD = b"\r\n\r\n"
-_END_OF_LINE = b" HTTP/1.1\r\n"
-_LINE = re.compile(rb"[^ ]+ [^ ]+ HTTP/1\.[01]")  # llhttp looks at the rest; it knows RTSP, too
-_SPACE = 0x20
+_LINE = re.compile(rb"[^ \r]+ [^ \r]+ HTTP/1\.[01]")  # llhttp looks at the rest; it knows RTSP
+_WHOLE_LINE = re.compile(rb"(?=[!-~])%b\r\n" % _LINE.pattern)
 
 
 class RequestParser:
@@ -100,9 +99,7 @@ class RequestParser:
                 self.is_between
                 and not self._held
                 and (end := data.find(_END_OF_HEAD) + len(_END_OF_HEAD)) >= len(_END_OF_HEAD)
-                and (behind_target := data.find(_END_OF_LINE, 0, data.find(b"\r") + 2)) > 0
-                and data.count(b" ", 0, behind_target) == 1
-                and data[0] > _SPACE
+                and _WHOLE_LINE.match(data)
                 and self._may_begin
             ):
                 # A whole head, as most come; what `_cut_head` would do, in one step.
