@@ -33,6 +33,14 @@ class TicketOffice(Protocol):
         ...
 
 
+class RouteForbiddenError(GatewayError):
+    """The answer no to a session that is good elsewhere; `session` is for the log."""
+
+    def __init__(self, session: Session, detail: str) -> None:
+        super().__init__("route_forbidden", detail)
+        self.session = session
+
+
 class Grant(NamedTuple):
     """The answer yes: this request may take this route, as this session or as nobody."""
 
@@ -105,18 +113,18 @@ class Access:
 def authorize(route: Route, session: Session | None, request: Admitted | None = None) -> None:
     """Say whether this route lets this session in; pure. `request` only helps to say why not.
 
-    Raises: GatewayError session_missing, route_forbidden.
+    Raises: GatewayError session_missing, RouteForbiddenError.
     """
     if session is None:
         if route.session == "required":
             raise GatewayError("session_missing", _what_to_send(route, request))
         return
     if session.is_anonymous and route.session == "required" and not route.anonymous:
-        raise GatewayError("route_forbidden", "guests may not enter here: log in as a user")
+        raise RouteForbiddenError(session, "guests may not enter here: log in as a user")
     if route.apps is not None and session.app not in route.apps:
-        raise GatewayError("route_forbidden", "sessions of this app may not enter here")
+        raise RouteForbiddenError(session, "sessions of this app may not enter here")
     if route.platforms is not None and session.platform not in route.platforms:
-        raise GatewayError("route_forbidden", "sessions of this platform may not enter here")
+        raise RouteForbiddenError(session, "sessions of this platform may not enter here")
 
 
 def _what_to_send(route: Route, request: Admitted | None) -> str:

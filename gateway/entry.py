@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from aiohttp import web
 
-from gateway.access import Access, Grant
+from gateway.access import Access, Grant, RouteForbiddenError
 from gateway.access_log import AccessLog
 from gateway.admission import AdmissionLimits, Admitted, RawRequest, admit
 from gateway.answers import Written, cut_off, drain, write_answer
@@ -27,6 +27,7 @@ from gateway.protocol import GatewayProtocol, peer_address
 from gateway.proxy.exchange import Proxy
 from gateway.proxy.leg import Launched
 from gateway.routing import Route
+from gateway.sessions.model import Session
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +121,8 @@ class Entry:
                 return await self._go_on(request, visit, flight)
             return await self._answer(request, admitted, visit)
         except GatewayError as error:
+            if isinstance(error, RouteForbiddenError):
+                _note_session(visit, error.session)
             keep_alive = self._keeps_alive(request, admitted)
             return self._refuse(request, visit, error, keep_alive=keep_alive)
         except (ConnectionError, asyncio.CancelledError):
@@ -227,10 +230,14 @@ class Entry:
 
 def _note_grant(visit: Visit, grant: Grant) -> None:
     visit.upstream = grant.route.upstream
-    if (session := grant.session) is not None:
-        visit.platform = session.platform
-        visit.app = session.app
-        visit.subject = session.trace
+    if grant.session is not None:
+        _note_session(visit, grant.session)
+
+
+def _note_session(visit: Visit, session: Session) -> None:
+    visit.platform = session.platform
+    visit.app = session.app
+    visit.subject = session.trace
 
 
 def _note_route(visit: Visit, route: Route) -> None:

@@ -5,7 +5,7 @@ It reads no byte itself: the parser does, and `protocol` asks here what its refu
 
 from dataclasses import dataclass
 
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, InvalidURLError, LineTooLong
 
 from gateway.errors import GatewayError
 
@@ -34,6 +34,28 @@ class ProtocolLimits:
         return self.headers_bytes + (2 if self.headers_bytes == self.target_bytes else 1)
 
 
+_REQUEST_LINE = "the request line is not method, target and HTTP/1.x"
+_MEANINGS = (
+    ("method", "the method is malformed, or none that is known"),
+    ("'Host'", "the Host header is missing, or stands twice"),
+    ("present with", "Content-Length and Transfer-Encoding exclude each other"),
+    ("Content-Length", "Content-Length is malformed, or stands twice"),
+    ("Transfer-Encoding", "Transfer-Encoding is malformed, or stands twice"),
+    ("chunk", "the chunked body is malformed"),
+    ("Connection: close", "something stands behind a request with Connection: close"),
+    ("header", "a header field is malformed"),
+    ("version", _REQUEST_LINE),
+    ("status line", _REQUEST_LINE),
+    ("start line", "a header field is malformed"),
+    ("CR", "a line does not end in CRLF"),
+)
+"""A word in what aiohttp's parser says before it quotes bytes, and what that tells a client."""
+
+
+class MalformedError(BadHttpMessage):
+    """What our own part of the parser refuses; its message holds no byte of the request."""
+
+
 class HeadTooLargeError(Exception):
     """A head that is larger than `headers_bytes`, before its end has come."""
 
@@ -50,4 +72,15 @@ def refusal_of(
         return GatewayError("target_too_long" if is_target else "headers_too_large")
     if message == "Too many headers received":
         return GatewayError("headers_too_large", f"more than {MAX_FIELDS} header fields")
-    return GatewayError("bad_request", "this is not well-formed HTTP/1.1")
+    return GatewayError("bad_request", _meaning_of(exc, message or ""))
+
+
+def _meaning_of(exc: BaseException | None, message: str) -> str:
+    """Choose the detail; what aiohttp says itself may quote the request, so none of it is told."""
+    if isinstance(exc, MalformedError):
+        return exc.message
+    if isinstance(exc, InvalidURLError):
+        return "the request target is malformed"
+    said = message.partition("\n")[0]
+    meanings = (meaning for word, meaning in _MEANINGS if word in said)
+    return next(meanings, "this is not well-formed HTTP/1.1")

@@ -112,13 +112,14 @@ def as_text(visit: Visit, is_terminal: bool) -> str:
     who = "-"
     if visit.subject is not None:
         who = f"{visit.platform}/{visit.app}/{visit.subject}"
+    client = _quote(visit.client)[1:-1]
     error = f" {visit.error}" if visit.error else ""
     if visit.detail:
         error += f" ({json.dumps(visit.detail)[1:-1]})"
     return (
         f"{_timestamp(visit.started_at)[11:23]} {status} {visit.method} {path}"
-        f" {visit.elapsed_ms:.1f}ms {visit.sent_bytes}B {who} -> {visit.upstream or 'gateway'}"
-        f"{error} [{visit.request_id}]\n"
+        f" {visit.elapsed_ms:.1f}ms {visit.sent_bytes}B {client} {who}"
+        f" -> {visit.upstream or 'gateway'}{error} [{visit.request_id}]\n"
     )
 
 

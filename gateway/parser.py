@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp.http import HttpRequestParser
-from aiohttp.http_exceptions import BadHttpMessage, BadStatusLine, HttpProcessingError
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestPayloadError, _ErrInfo
 
 from gateway.chunks import ChunkError, ChunkFollower
-from gateway.limits import MAX_FIELDS, ProtocolLimits
+from gateway.limits import MAX_FIELDS, MalformedError, ProtocolLimits
 
 if TYPE_CHECKING:
     import asyncio
@@ -112,7 +112,7 @@ class RequestParser:
         except HttpProcessingError as error:
             return _broken(messages, error), False, b""
         except ChunkError as error:
-            return _broken(messages, BadHttpMessage(str(error))), False, b""
+            return _broken(messages, MalformedError(str(error))), False, b""
         return messages, upgraded, tail
 
     @property
@@ -145,7 +145,7 @@ class RequestParser:
         """Parse a piece of one message; `is_whole` says that a head ends with it."""
         found, upgraded, tail = self._inner.feed_data(piece)
         if len(found) != is_whole:
-            raise BadHttpMessage("two readers of a head disagree about its end")
+            raise MalformedError("two readers of a head disagree about its end")
         for message, payload in found:
             messages.append((message, payload))
             self._begin_body(message, payload)
@@ -175,11 +175,11 @@ class RequestParser:
             data = data[2:]
             self._empty_lines += 1
             if self._empty_lines > MAX_EMPTY_LINES:
-                raise BadHttpMessage("too many empty lines before a request")
+                raise MalformedError("too many empty lines before a request")
         if data == b"\r":  # its LF may be on the way
             self._held, data = data, b""
         if data.startswith((b"\r", b"\n")):
-            raise BadHttpMessage("a line ends in CR or LF alone")
+            raise MalformedError("a line ends in CR or LF alone")
         return data
 
     def _check_line(self, data: bytes) -> None:
@@ -190,7 +190,7 @@ class RequestParser:
         self._line += data if end < 0 else data[:end]
         if end >= 0:
             if _LINE.fullmatch(self._line) is None:
-                raise BadStatusLine("the request line is not method, target and HTTP/1.x")
+                raise MalformedError("the request line is not method, target and HTTP/1.x")
             self._line = None
 
     # -- bodies ---------------------------------------------------------------------------------

@@ -210,7 +210,11 @@ async def test_a_session_that_may_not_enter_is_refused(running: RunningGateway, 
     assert problem(answer)["code"] == "route_forbidden"
     assert not watched.took[-1]
     assert len(running.upstream.requests) == 1
-    assert [line["status"] for line in running.log_lines()[-2:]] == [200, 403]
+    entered, refused = running.log_lines()[-2:]
+    assert (entered["status"], refused["status"]) == (200, 403)
+    who = {name: refused[name] for name in ("platform", "app")}
+    assert who == {"platform": "douyin", "app": "shop-douyin"}
+    assert refused["subject"], "an operator sees who was kept out"
 
 
 # -- limits ---------------------------------------------------------------------------------------

@@ -59,6 +59,46 @@ def test_what_a_refusal_becomes(
     assert SECRET not in f"{error} {error.detail}"
 
 
+@pytest.mark.parametrize(
+    ("head", "detail"),
+    [
+        (b"GET  / HTTP/1.1\r\nHost: gw\r\n", "the request line is not method, target and HTTP/1.x"),
+        (b"GET / HTTP/2.0\r\nHost: gw\r\n", "the request line is not method, target and HTTP/1.x"),
+        (b"GOT / HTTP/1.1\r\nHost: gw\r\n", "the method is malformed, or none that is known"),
+        (b"GET http:/// HTTP/1.1\r\nHost: gw\r\n", "the request target is malformed"),
+        (b"GET /\x01 HTTP/1.1\r\nHost: gw\r\n", "the request target is malformed"),
+        (b"GET / HTTP/1.1\r\nA: b\r\n", "the Host header is missing, or stands twice"),
+        (b"GET / HTTP/1.1\r\nHost: gw\r\nX Y: z\r\n", "a header field is malformed"),
+        (b"GET / HTTP/1.1\r\nHost: gw\r\nX: a\x00\r\n", "a header field is malformed"),
+        (
+            b"POST / HTTP/1.1\r\nHost: gw\r\nContent-Length: +1\r\n",
+            "Content-Length is malformed, or stands twice",
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: gw\r\nContent-Length: 1\r\nContent-Length: 1\r\n",
+            "Content-Length is malformed, or stands twice",
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: gw\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+            "Content-Length and Transfer-Encoding exclude each other",
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: x\r\n",
+            "Transfer-Encoding is malformed, or stands twice",
+        ),
+    ],
+)
+async def test_the_client_reads_what_is_malformed(
+    running: RunningGateway, head: bytes, detail: str
+) -> None:
+    """Of our own words, chosen by what the parser says (L3)."""
+    client = await connect(running.port)
+    await client.send(head + b"\r\n")
+    refused = problem(await client.answer())
+    assert (refused["code"], refused["detail"]) == ("bad_request", detail)
+    await client.close()
+
+
 @pytest.mark.parametrize("target_bytes", [1, 99, 100, 101, 8192])
 @pytest.mark.parametrize("headers_bytes", [1, 99, 100, 101, 8192])
 def test_the_parsers_bounds_are_told_apart(target_bytes: int, headers_bytes: int) -> None:

@@ -89,7 +89,7 @@ def test_a_visit_as_json() -> None:
         ({"error": "bad_request"}, " bad_request ["),
         ({"error": "bad_request", "detail": "send \x1b it"}, " bad_request (send \\u001b it) ["),
         ({"subject": None}, " - -> orders"),
-        ({}, f"wechat/shop/{TRACE}"),
+        ({}, f" 203.0.113.9 wechat/shop/{TRACE} ->"),
         ({"status": 0}, " 0 GET"),
         ({}, "08:00:00.250 "),
     ],

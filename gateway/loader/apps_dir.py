@@ -38,10 +38,9 @@ def _merge_app(tree: Tree, apps: dict[str, object], path: Path, environ: Mapping
         return
     apps[name] = None
     try:
-        content = read_bounded(path, MAX_APP_FILE_BYTES)
-        if content.is_world_readable:
-            tree.world_readable.add(file)
-        apps[name] = Reader(tree, file, environ).read(decode(path, content.content), loc)
+        read = read_bounded(path, MAX_APP_FILE_BYTES)
+        tree.note_mode(file, read)
+        apps[name] = Reader(tree, file, environ).read(decode(path, read.content), loc)
     except RefusedError as refusal:
         tree.findings.append(Finding(loc, refusal.allowed, refusal.found, Origin(file)))
     except TreeError as error:

@@ -10,10 +10,11 @@ from gateway.settings.findings import RefusedError
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What a file holds, and whether everybody on the machine may read it."""
+    """What a file holds, and whether everybody on the machine may read or change it."""
 
     content: bytes
     is_world_readable: bool
+    is_world_writable: bool
 
 
 def read_bounded(path: Path, max_bytes: int) -> FileContent:
@@ -35,7 +36,8 @@ def read_bounded(path: Path, max_bytes: int) -> FileContent:
         os.close(descriptor)
     if len(content) > max_bytes:
         raise RefusedError(f"a file of at most {max_bytes} bytes", f"{path}, which is larger")
-    return FileContent(content, bool(status.st_mode & stat.S_IROTH))
+    mode = status.st_mode
+    return FileContent(content, bool(mode & stat.S_IROTH), bool(mode & stat.S_IWOTH))
 
 
 def _read(descriptor: int, max_bytes: int) -> bytes:

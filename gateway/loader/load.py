@@ -46,8 +46,14 @@ def load(path: Path, environ: Mapping[str, str]) -> Loaded:
     tree.findings.extend(check_tls_files(tree.raw, base))
     settings = build(tree.raw, base=base, locate=tree.locate, already=tree.findings)
     settings = _with_development_keys(settings, base, tree)
-    warnings = (*references.warnings, *advise(settings), *_advise_store(settings))
-    return Loaded(settings, warnings)
+    warnings = (*references.warnings, *_advise_files(settings, tree), *advise(settings))
+    return Loaded(settings, (*warnings, *_advise_store(settings)))
+
+
+def _advise_files(settings: Settings, tree: Tree) -> Iterator[str]:
+    if settings.environment == "production":
+        for path in tree.world_writable:
+            yield f"{path}: everybody on this machine can change the settings in it"
 
 
 def _advise_store(settings: Settings) -> Iterator[str]:
@@ -59,8 +65,7 @@ def _read(path: Path, environ: Mapping[str, str]) -> Tree:
     tree = Tree()
     try:
         file = read_bounded(path, MAX_FILE_BYTES)
-        if file.is_world_readable:
-            tree.world_readable.add(str(path))
+        tree.note_mode(str(path), file)
         top = Reader(tree, str(path), environ).read(decode(path, file.content))
     except RefusedError as refusal:
         raise _failed(path, refusal.found or "", refusal.allowed) from None

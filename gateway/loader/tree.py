@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from gateway.loader.environment import expand, is_encodable
+from gateway.loader.files import FileContent
 from gateway.settings.findings import Finding, Loc, Origin, RefusedError, quote
 from gateway.settings.scalars import Expanded, resolve
 
@@ -52,6 +53,15 @@ class Tree:
     findings: list[Finding] = field(default_factory=list)
     world_readable: set[str] = field(default_factory=set)
     """The files that everybody on the machine can read."""
+    world_writable: list[str] = field(default_factory=list)
+    """Those that everybody can change."""
+
+    def note_mode(self, path: str, file: FileContent) -> None:
+        """Note who else can read or change a settings file."""
+        if file.is_world_readable:
+            self.world_readable.add(path)
+        if file.is_world_writable:
+            self.world_writable.append(path)
 
     def locate(self, loc: Loc) -> Origin:
         """Find where a place was written, or the nearest place above it."""

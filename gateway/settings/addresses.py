@@ -23,7 +23,7 @@ _URL = re.compile(r"(?P<scheme>https?)://" + _AUTHORITY + r"(?::(?P<port>[0-9]{1
 MAX_HOST_CHARACTERS = 253  # RFC 1035, 2.3.4
 MAX_PORT = 65535
 
-_HOST_ALLOWED = "a host name or an IP address, without a port; international names as xn--…"
+_HOST_ALLOWED = "a host name or an IP address, without a port or zone; international names as xn--…"
 _LISTEN_ALLOWED = "host:port such as 0.0.0.0:8080, or unix:/path.sock"
 _BASE_ALLOWED = "http://host or https://host, perhaps with :port; no user, path, query or fragment"
 _TARGET_ALLOWED = (
@@ -79,9 +79,13 @@ def check_host(value: object) -> str:
     host = text(value, _HOST_ALLOWED).lower()
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
-        return str(ipaddress.ip_address(bare))
+        address = ipaddress.ip_address(bare)
     except ValueError:
         pass
+    else:
+        if "%" in bare:  # a zone means something on one machine only, and none in Host (RFC 6874)
+            raise RefusedError(_HOST_ALLOWED)
+        return str(address)
     last_label = host.rpartition(".")[2]
     # 0x7f.1 and 2130706433 are addresses to some resolvers and names to others.
     is_number = last_label.isdigit() or last_label.startswith("0x")

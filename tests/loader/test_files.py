@@ -18,15 +18,25 @@ def test_a_file_is_read_up_to_its_bound(tmp_path: Path) -> None:
         read_bounded(path, 4)
 
 
-@pytest.mark.parametrize(("mode", "is_readable"), [(0o600, False), (0o640, False), (0o644, True)])
-def test_it_is_told_whether_everybody_may_read(
-    tmp_path: Path, mode: int, is_readable: bool
+@pytest.mark.parametrize(
+    ("mode", "is_readable", "is_writable"),
+    [
+        (0o600, False, False),
+        (0o660, False, False),
+        (0o644, True, False),
+        (0o602, False, True),
+        (0o666, True, True),
+    ],
+)
+def test_it_is_told_what_everybody_may_do(
+    tmp_path: Path, mode: int, is_readable: bool, is_writable: bool
 ) -> None:
-    """For a secret this is worth a warning."""
+    """Reading a secret and changing settings are worth a warning."""
     path = tmp_path / "a"
     path.write_bytes(b"x")
     path.chmod(mode)
-    assert read_bounded(path, 5).is_world_readable is is_readable
+    file = read_bounded(path, 5)
+    assert (file.is_world_readable, file.is_world_writable) == (is_readable, is_writable)
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

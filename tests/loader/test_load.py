@@ -213,6 +213,24 @@ def test_an_app_file_with_a_secret_for_everybody_is_warned_of(tmp_path: Path) ->
     assert load(write(tmp_path, SMALL + "apps_dir: apps\n"), {}).warnings == ()
 
 
+def test_settings_that_everybody_can_change_are_warned_of(tmp_path: Path) -> None:
+    """Who changes them sends all requests where he likes; in development nobody minds."""
+    (tmp_path / "apps").mkdir()
+    app = tmp_path / "apps" / "a.yaml"
+    app.write_text("platform: wechat\napp_id: wx1\nsecret: {env: KEY}\n")
+    path = write(tmp_path, PRODUCTION % ("{env: KEY}", "sqlite:a.db") + "apps_dir: apps\n")
+    path.chmod(0o622)
+    app.chmod(0o602)
+    warned = "everybody on this machine can change the settings in it"
+    assert load(path, ENCRYPTION).warnings == (f"{path}: {warned}", f"{app}: {warned}")
+    path.chmod(0o620)
+    app.chmod(0o600)
+    assert load(path, ENCRYPTION).warnings == ()
+    path = write(tmp_path, SMALL)
+    path.chmod(0o666)
+    assert load(path, {}).warnings == ()
+
+
 def test_tls_files_are_opened_as_at_start_up(tmp_path: Path) -> None:
     """A missing one and one that holds nothing are told in one list, each on its line."""
     (tmp_path / "rubbish").write_text("rubbish")

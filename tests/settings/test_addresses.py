@@ -76,6 +76,8 @@ def test_a_target_is_http_https_or_a_socket(written: str, target: Target, author
         ("http://a b", "a space"),
         ("http://a\n", "a line feed"),
         ("http://[::1", "half a bracket"),
+        ("http://[fe80::1%eth0]", "a zone"),
+        ("http://[fe80::1%25eth0]", "as RFC 6874 writes it"),
         ("http://[a]", "no address in brackets"),
         ("http://0x7f.0.0.1", "an address to some resolvers only"),
         ("http://2130706433", "the same in one number"),

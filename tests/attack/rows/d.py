@@ -151,7 +151,7 @@ def entries() -> Iterator[Entry]:
     yield NotApplicable(
         row="D4",
         title="connections of a user",
-        reason="no setting of design section 3 caps them: a user is known only after a head",
+        reason="no setting caps them: a user is known only after a head",
     )
     yield NotApplicable(
         row="D7",

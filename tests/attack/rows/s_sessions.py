@@ -211,8 +211,8 @@ def _replays() -> Iterator[Entry]:
     yield NotApplicable(
         row="S5",
         title="after the app secret was changed",
-        reason="a session stands on no app secret: design 5 ends it by logout, revocation, block"
-        " or time, and section 3 has next_secret so that a change ends none",
+        reason="a session stands on no app secret: logout, revocation, a block and time end it;"
+        " `next_secret` is there so that a change ends none",
     )
     yield Check(
         row="S14", title="an ending by operators reaches the cache", run=_ended_by_operators

@@ -163,7 +163,7 @@ def _elsewhere() -> Iterator[Entry]:
     yield NotApplicable(
         row="W6",
         title="an allow-list of origins, a token in the sub-protocol",
-        reason="no setting of design section 3: tokens in headers are no ambient authority, and"
+        reason="no setting does this: tokens in headers are no ambient authority, and"
         " `session.cookie`, which would be one, is refused by this version",
     )
     yield Proven(
@@ -180,13 +180,13 @@ def _elsewhere() -> Iterator[Entry]:
     yield NotApplicable(
         row="W7",
         title="a lifetime cap of a tunnel that no session opened",
-        reason="no setting of design section 3: with a session its end is the cap, without one"
+        reason="no setting does this: with a session its end is the cap, without one"
         " silence ends a tunnel and nothing else does",
     )
     yield NotApplicable(
         row="W7",
         title="pings of our own",
-        reason="a byte tunnel (design section 8): pings are the two ends' own, and pass",
+        reason="a byte tunnel: pings are the two ends' own, and pass",
     )
     yield Proven(
         row="W8",
@@ -196,7 +196,7 @@ def _elsewhere() -> Iterator[Entry]:
     yield NotApplicable(
         row="W8",
         title="compression bombs, invalid UTF-8, masks, reserved bits",
-        reason="payloads are not parsed (design section 8): they are the service's to judge",
+        reason="payloads are not parsed: they are the service's to judge",
     )
     yield Proven(
         row="W9",
@@ -210,7 +210,7 @@ def _elsewhere() -> Iterator[Entry]:
     yield NotApplicable(
         row="W9",
         title="a cap on one user's connections",
-        reason="no setting of design section 3 caps one user's connections",
+        reason="no setting caps one user's connections",
     )
 
 
