@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from gateway.errors import GatewayError
 from gateway.sessions.model import Session
 from gateway.sessions.sqlite.store import SqliteStore
-from gateway.sessions.store import Block, Tombstone
+from gateway.sessions.store import RENEWED_KEPT_S, Block, Tombstone
 from tests.support.sessions import HandClock, make_session, make_subject, make_successor
 
 MANY = 1000
@@ -90,7 +91,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = SqliteStore(self.directory / "gateway.db", self.clock)
         self.runner.run(self.store.open())
         self.sessions: dict[str, Session] = {}
-        self.tombstones: dict[str, str] = {}
+        self.tombstones: dict[str, tuple[str, float]] = {}
         self.blocked: dict[str, Block] = {}
         self.keys = [make_session(0).key]  # of a session that never was, and then of all
 
@@ -99,27 +100,29 @@ class StoreMachine(RuleBasedStateMachine):
         self.runner.close()
         shutil.rmtree(self.directory)
 
-    def living(self, name: str) -> list[Session]:
-        mine = [
-            session
-            for session in self.sessions.values()
-            if session.subject.id == name and session.expires_at >= self.clock()
-        ]
+    def kept(self, name: str) -> list[Session]:
+        """A subject's sessions that were not purged, newest login first."""
+        mine = [session for session in self.sessions.values() if session.subject.id == name]
         return sorted(mine, key=lambda one: (one.created_at, one.key), reverse=True)
 
-    def bury(self, session: Session, reason: str) -> None:
-        del self.sessions[session.key]
-        self.tombstones[session.key] = reason
+    def has_expired(self, session: Session) -> bool:
+        return session.expires_at < self.clock()
 
     def lives(self, key: str) -> Session | None:
         session = self.sessions.get(key)
-        return session if session is not None and session.expires_at >= self.clock() else None
+        return None if session is None or self.has_expired(session) else session
 
-    def bury_family(self, session: Session, reason: str) -> set[str]:
-        family = [one for one in self.living(session.subject.id) if one.origin == session.origin]
-        for one in family:
-            self.bury(one, reason)
-        return {one.key for one in family}
+    def bury(self, sessions: Iterable[Session], reason: str) -> tuple[str, ...]:
+        """Expired or not; return the keys of those that lived."""
+        buried = tuple(sessions)
+        for session in buried:
+            del self.sessions[session.key]
+            self.tombstones[session.key] = (reason, session.expires_at)
+        return tuple(session.key for session in buried if not self.has_expired(session))
+
+    def bury_family(self, session: Session, reason: str) -> tuple[str, ...]:
+        kept = self.kept(session.subject.id)
+        return self.bury([one for one in kept if one.origin == session.origin], reason)
 
     def is_blocked(self, name: str) -> bool:
         block = self.blocked.get(name)
@@ -135,7 +138,7 @@ class StoreMachine(RuleBasedStateMachine):
             with pytest.raises(GatewayError, match="user_blocked"):
                 self.runner.run(call)
             return
-        leaves = [one for one in self.living(name) if one.successor is None]
+        leaves = [one for one in self.kept(name) if one.successor is None and self.lives(one.key)]
         pushed_out = self.runner.run(call)
         buried = [self.bury_family(one, "revoked") for one in leaves[limit - 1 :]]
         assert len(pushed_out) == len(set(pushed_out))
@@ -164,26 +167,20 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def end(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(self.keys))
-        known = self.lives(key)
+        known = self.sessions.get(key)
         ended = self.runner.run(self.store.end(key, "logout"))
-        assert set(ended) == (self.bury_family(known, "logout") if known is not None else set())
+        assert set(ended) == set(self.bury_family(known, "logout") if known is not None else ())
 
     @rule(name=NAMES)
     def end_subject(self, name: str) -> None:
         ended = self.runner.run(self.store.end_subject(make_subject(name), "revoked"))
-        living = self.living(name)
-        assert ended == tuple(session.key for session in living)
-        for session in living:
-            self.bury(session, "revoked")
+        assert ended == self.bury(self.kept(name), "revoked")
 
     @rule(name=NAMES, lasts_s=st.none() | st.integers(1, 60))
     def block(self, name: str, lasts_s: int | None) -> None:
         block = Block("why", None if lasts_s is None else self.clock() + lasts_s)
-        living = self.living(name)
         ended = self.runner.run(self.store.block(make_subject(name), block))
-        assert ended == tuple(session.key for session in living)
-        for session in living:
-            self.bury(session, "blocked")
+        assert ended == self.bury(self.kept(name), "blocked")
         self.blocked[name] = block
 
     @rule(name=NAMES)
@@ -206,8 +203,16 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def purge(self) -> None:
-        while self.runner.run(self.store.purge(self.clock())):
+        now = self.clock()
+        while self.runner.run(self.store.purge(now)):
             pass
+        for session in list(self.sessions.values()):
+            kept_s = RENEWED_KEPT_S if session.successor is not None else 0
+            if session.expires_at + kept_s < now:
+                del self.sessions[session.key]
+        for key, (_, expires_at) in list(self.tombstones.items()):
+            if expires_at < now:
+                del self.tombstones[key]
 
     @rule()
     def reopen(self) -> None:
@@ -224,15 +229,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     def check(self, key: str) -> None:
         found = self.runner.run(self.store.get(key))
-        session = self.sessions.get(key)
-        if session is not None and session.expires_at >= self.clock():
-            assert found == session
-        elif isinstance(found, Tombstone):
-            assert found.reason == self.tombstones[key]
-        elif found is None:  # unknown, purged, or expired and ended
-            assert key not in self.sessions or session is not None
-        else:
-            assert found == session  # expired, not yet removed
+        if key in self.tombstones:
+            assert found == Tombstone(self.tombstones[key][0])
+        else:  # an expired one stays until it is purged
+            assert found == self.sessions.get(key)
 
 
 StoreMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
