@@ -58,6 +58,11 @@ class MendedProtocol(RequestHandler):
         transport = self.transport
         try:
             await super().start()
+        except Exception as error:  # noqa: BLE001 - nobody else would ever close this connection
+            # A traceback could quote the client.
+            logger.error("a connection failed: %s", type(error).__name__)  # noqa: TRY400 - so none
+            if transport is not None:
+                transport.abort()
         finally:
             if transport is not None and transport.get_write_buffer_size():
                 self._loop.call_later(FLUSH_S, transport.abort)

@@ -5,13 +5,14 @@ request line or RTSP in it (3), empty lines without end (2.2), chunk lines witho
 Trailers never reach the parser, which takes the last one for a field of the next request.
 """
 
+import logging
 import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp.http import HttpRequestParser
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestPayloadError, _ErrInfo
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import asyncio
 
     from aiohttp.base_protocol import BaseProtocol
+    from yarl import URL
+
+logger = logging.getLogger(__name__)
 
 Message = tuple[RawRequestMessage | _ErrInfo, StreamReader]
 Fed = tuple[Sequence[Message], bool, bytes]
@@ -33,6 +37,8 @@ MAX_WAITING = 32
 """Requests that may wait for their turn; aiohttp's own bound, where it stops reading."""
 MAX_EMPTY_LINES = 2
 """Before a request line: a few are usual behind a body (RFC 9112 2.2)."""
+_MAX_LENGTH_DIGITS = 20
+"""Of a body's length: more is zeros in front, and Python refuses to read thousands."""
 _END_OF_HEAD = b"\r\n\r\n"
 _LINE = re.compile(rb"[^ \r]+ [^ \r]+ HTTP/1\.[01]")  # llhttp looks at the rest; it knows RTSP
 _WHOLE_LINE = re.compile(rb"(?=[!-~])%b\r\n" % _LINE.pattern)
@@ -113,6 +119,10 @@ class RequestParser:
             return _broken(messages, error), False, b""
         except ChunkError as error:
             return _broken(messages, MalformedError(str(error))), False, b""
+        except Exception as error:  # noqa: BLE001 - what yarl makes of a target may raise anything
+            # aiohttp's task would end with it, and leave the connection to nobody.
+            logger.warning("a request could not be parsed: %s", type(error).__name__)
+            return _broken(messages, BadHttpMessage("")), False, b""
         return messages, upgraded, tail
 
     @property
@@ -147,6 +157,8 @@ class RequestParser:
         if len(found) != is_whole:
             raise MalformedError("two readers of a head disagree about its end")
         for message, payload in found:
+            if not message.path.startswith("/"):
+                _read_host(message.url)
             messages.append((message, payload))
             self._begin_body(message, payload)
         return upgraded, tail
@@ -204,7 +216,7 @@ class RequestParser:
         elif message.chunked:
             self._body = ChunkFollower()
         else:  # CONNECT has neither: all that comes is behind it
-            self._body = int(message.headers.get("Content-Length", 0)) or sys.maxsize
+            self._body = _length_of(message) or sys.maxsize
 
     def _cut_body(self, body: ChunkFollower | int, data: bytes) -> tuple[bytes, bytes]:
         """Return the part of it that is this body, and what is behind that."""
@@ -224,6 +236,22 @@ class RequestParser:
         self.is_between = True
         self._empty_lines = 0
         self._line = b""
+
+
+def _length_of(message: RawRequestMessage) -> int:
+    digits = message.headers.get("Content-Length", "0")
+    if len(digits) > _MAX_LENGTH_DIGITS:
+        raise MalformedError("the Content-Length is not one plain number")
+    return int(digits)
+
+
+def _read_host(url: "URL") -> None:
+    """Read what aiohttp's request will read, where a failure is still a refusal.
+
+    Raises: ValueError and others, for a name such as `xn--`, which IDNA cannot have written.
+    """
+    if url.absolute:
+        _ = (url.with_scheme("http") if url.scheme else url).host, url.relative()
 
 
 def _broken(messages: list[Message], error: HttpProcessingError) -> list[Message]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.endings import until
+from tests.support.flights import server_of, switch_off
 from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.raw import OK, connect
 from tests.support.wire import Service, read_rest
@@ -203,3 +205,73 @@ async def test_a_product_name_is_never_told(running: RunningGateway) -> None:
     for path in ("/public/x", "/orders/x", "/nothing", "/hello.txt", "/login"):
         answer = await running.get(path)
         assert (answer.value("Server"), answer.value("Via")) == (None, None)
+
+
+# -- heads on which the parser, or what it calls, fails --------------------------------------------
+
+UNREADABLE = [
+    b"GET http://xn--/ HTTP/1.1\r\nHost: gw\r\n\r\n",  # IDNA cannot have written it
+    b"GET http://xn--a/public/x HTTP/1.1\r\nHost: gw\r\n\r\n",
+    b"CONNECT xn--:80 HTTP/1.1\r\nHost: gw\r\n\r\n",
+    b"GET http://[]@/ HTTP/1.1\r\nHost: gw\r\n\r\n",  # yarl fails on it in a way of its own
+    b"POST /public/x HTTP/1.1\r\nHost: gw\r\nContent-Length: %b5\r\n\r\nhello" % (b"0" * 4300),
+]
+BIG = b"POST /public/x HTTP/1.1\r\nHost: gw\r\nContent-Length: 150000\r\n\r\n" + b"a" * 150_000
+UPGRADE = (
+    b"GET /nothing HTTP/1.1\r\nHost: gw\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("before", "answers"),
+    [
+        pytest.param(b"", [], id="alone"),
+        pytest.param(GET, [200], id="behind a request"),
+        pytest.param(GET * 33, [200] * 33, id="behind more than may wait"),
+        pytest.param(BIG, [200], id="behind a body that waits"),
+    ],
+)
+@pytest.mark.parametrize("head", UNREADABLE, ids=["name", "host", "CONNECT", "brackets", "zeros"])
+async def test_what_no_parser_reads_is_refused(
+    running: RunningGateway, head: bytes, before: bytes, answers: list[int]
+) -> None:
+    """After the answers before it, in the log, and the connection is closed."""
+    client = await connect(running.port)
+    await client.send(before + head + GET)
+    assert [(await client.answer()).status for _ in answers] == answers
+    refused = await client.answer()
+    assert (refused.status, problem(refused)["code"]) == (400, "bad_request")
+    assert (await read_rest(client))[0] == b""
+    await client.close()
+    await until(lambda: not server_of(running).open_connections)
+    assert [line["status"] for line in running.log_lines()] == [*answers, 400]
+
+
+@pytest.mark.parametrize("head", UNREADABLE, ids=["name", "host", "CONNECT", "brackets", "zeros"])
+@pytest.mark.parametrize("before", [b"", GET * 34, UPGRADE], ids=["first", "34 before", "upgrade"])
+async def test_what_no_parser_reads_keeps_no_connection(
+    running: RunningGateway, head: bytes, before: bytes
+) -> None:
+    """Its client has gone at once, with more behind it than may wait: nothing of it is left."""
+    for _ in range(5):
+        client = await connect(running.port)
+        await client.send(before + head + GET * 40)
+        client.writer.transport.abort()
+    await until(lambda: not server_of(running).open_connections)
+
+
+async def test_a_failure_of_aiohttp_keeps_no_connection(
+    running: RunningGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever ends its task otherwise than planned: nobody else would close the connection."""
+    client = await connect(running.port)
+    await client.send(GET)
+    assert (await client.answer()).status == 200
+    [protocol] = server_of(running).connections
+    protocol._request_factory = None  # what aiohttp calls outside of all its own precautions
+    switch_off(running)
+    await client.send(GET)
+    assert (await read_rest(client))[0] == b""
+    await client.close()
+    assert "a connection failed: TypeError" in caplog.text

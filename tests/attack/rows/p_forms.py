@@ -42,6 +42,11 @@ _ELSEWHERE = (
     b"http:/@HOST@/public/x",
     b"http:@HOST@/public/x",
     b"http://",
+    b"http://xn--/public/x",
+    b"http://xn--",
+    b"ftp://xn--a/",
+    b"http://[]@/",
+    b"http://[::1]]@/public/x",
 )
 _SAME_HOST = (
     (b"http://@HOST@/public/x", b"/public/x"),
@@ -137,6 +142,8 @@ _FORMS = (
     (b"POST", b"*"),
     (b"OPTIONS", b"/*/../admin/x"),
     (b"CONNECT", b"@HOST@:443"),
+    (b"CONNECT", b"xn--:80"),
+    (b"CONNECT", b"xn--"),
     (b"CONNECT", b"127.0.0.1:80"),
     (b"CONNECT", b"/public/x"),
     (b"GET", b"@HOST@:443"),
