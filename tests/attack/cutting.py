@@ -10,6 +10,7 @@ _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e]+) HTTP/1\.1")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
 _CHUNK = re.compile(rb"[0-9A-Fa-f]{1,16}")
 MAX_LENGTH = 2**63 - 1
+MAX_LENGTH_DIGITS = 4300  # what Python reads
 """More is read differently from one recipient to the next (RFC 9110 8.6)."""
 
 
@@ -75,7 +76,8 @@ def _read_body(seen: Seen, data: bytes, start: int) -> tuple[bytes, int] | None:
         return _read_chunks(data, start)
     if not lengths:
         return b"", start
-    if len(lengths) > 1 or not lengths[0].isdigit() or int(lengths[0]) > MAX_LENGTH:
+    is_one = len(lengths) == 1 and lengths[0].isdigit() and len(lengths[0]) <= MAX_LENGTH_DIGITS
+    if not is_one or int(lengths[0]) > MAX_LENGTH:
         raise MalformedError("Content-Length")
     end = start + int(lengths[0])
     return None if len(data) < end else (data[start:end], end)

@@ -51,7 +51,7 @@ _BAD_REQUESTS: tuple[tuple[str, bytes], ...] = (
     ("an expectation", request(b"Expect: @A@evil", session=False)),
     ("an upgrade", request(b"Connection: upgrade", b"Upgrade: @A@evil", session=False)),
 )
-_HIDES = (b"@A@", b"evil", b"Traceback", b"aiohttp", b"Python", b".py", b"line ")
+_HIDES = (b"@A@", b"evil", b"Traceback", b"aiohttp", b"Python", b".py", b", line ")
 
 
 def _not_echoed() -> Iterator[Entry]:
