@@ -5,7 +5,9 @@ the same ones, with the same bodies; where that reader is in doubt, nothing is f
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
@@ -25,6 +27,7 @@ class Connection:
     """What a parser needs of a connection and of a loop that nothing waits in."""
 
     _reading_paused = False
+    ssl_context = peername = sockname = None
 
     def pause_reading(self) -> None: ...
 
@@ -74,6 +77,7 @@ def parse(pieces: list[bytes]) -> Parsed:
                 if not isinstance(message, RawRequestMessage):
                     found.is_refused = True
                     return found
+                _as_aiohttp(message, stream)
                 found.messages.append((message, stream))
                 parser.message_consumed()
             if fed[1]:
@@ -81,6 +85,12 @@ def parse(pieces: list[bytes]) -> Parsed:
                 return found
             fed = parser.feed_data(b"")
     return found
+
+
+def _as_aiohttp(message: RawRequestMessage, stream: StreamReader) -> None:
+    """Make a request of it as aiohttp's task does, whose end any failure would be."""
+    nobody: Any = Connection()
+    web.BaseRequest(message, stream, nobody, nobody, nobody, nobody)
 
 
 def check(data: bytes) -> None:
@@ -144,6 +154,8 @@ FUZZER = Fuzzer(
         b"\x07\x00" + _POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"\x02\x00" + _GET[:-2] + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\nrest",
         b"\x04\x00" + _POST + b"Expect: 100-continue\r\nContent-Length: 0\r\n\r\n" + _GET,
+        b"\x04\x00GET http://a/b?c HTTP/1.1\r\nHost: a\r\n\r\n" + _GET,
+        b"\x04\x00CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"\x04\x00GET /a HTTP/1.0\r\nHost: a\r\n\r\n" + _GET,
     ),
     words=(
@@ -162,6 +174,7 @@ FUZZER = Fuzzer(
         *(b"chunked, chunked", b"gzip, chunked", b"identity", b" HTTP/1.1\r\n", b" HTTP/1.0\r\n"),
         *(b"GET ", b"POST ", b"HEAD ", b"CONNECT ", b"/a", b"Host: a\r\n", b"Trailer: x\r\n"),
         *(b"Connection: close\r\n", b"Connection: upgrade\r\n", b"Upgrade: websocket\r\n"),
+        *(b"http://", b"xn--", b"xn--a", b"[]@", b"[::1]", b"@", b"?", b"#", b"%", b"00000000"),
         *(b": ", b":", b"\t", b" ", b"\x00", b"\x80", b"\x0b", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     ),
     max_bytes=512,
