@@ -25,6 +25,7 @@ class UpstreamConnection(TargetSocket):
 
     `is_broken` says that it ended, or fell out of step: what can happen to one that is idle.
     `on_continue` is told when what `awaits_continue` has come; whoever sets that sets this, too.
+    `client` and `idle_since_s` are the pool's: whose exchange it is, and when the last one ended.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -35,6 +36,7 @@ class UpstreamConnection(TargetSocket):
         self._method: str | None = None
         self.early: list[AnswerHead] = []
         self.idle_since_s = 0.0
+        self.client = ""
         self.on_continue: Callable[[], None] | None = None
         self._reset()
 

@@ -21,7 +21,7 @@ from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.framing import LAST_CHUNK, AnswerHead, as_chunk
 from gateway.proxy.handshake import check_handshake
 from gateway.proxy.head import build_answer, build_interim, build_request
-from gateway.proxy.holdups import PATIENCE_S, Wait
+from gateway.proxy.holdups import PATIENCE_S, Slowness, Wait
 from gateway.proxy.leg import Launched, Leg
 from gateway.proxy.live import DRAINING, OVERLOADED, End, LiveSessions
 from gateway.proxy.pool import Pool
@@ -102,7 +102,7 @@ class Proxy:
             return None
         host = None if upstream.sends_client_host else pool.address.authority
         head = build_request(admitted, grant, self._cookie_name, host)
-        connection = pool.take()
+        connection = pool.take(admitted.client.address)
         if connection is None:
             return None
         connection.begin(admitted.method)
@@ -179,6 +179,7 @@ class Proxy:
             stall_s=leg.idle_s(),
             rate_bytes=self._limits.body_rate_bytes,
             wait=Wait(leg.holdup()),
+            slowness=Slowness(leg.holdup()),
         )
         pump = send_body(leg.request, leg.admitted, connection, limits)
         leg.pump = asyncio.create_task(pump)

@@ -7,16 +7,22 @@ do not help: they must be long enough for honest clients, who are left alone whi
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from gateway.networks import network_of
 
 PATIENCE_S = 1.0
 """Who has kept us waiting for less is never given up: networks pause, too."""
+LASTING_S = 10.0
+"""Who sends a body more slowly than its service takes it is a hold-up after this, if ever so
+steady: else whoever keeps just above all bounds would keep his place for hours. Of an answer that
+is taken slowly this needs no word: so much waits in the system's buffers that each wait is long."""
 FEWEST = 2
-"""How many more such places than the asker's a network must hold to lose one.
+"""How many such places more than all of the asker's a network must hold to lose one.
 
-So one is left to everybody, and two networks do not take each other's places in turns.
+So one is left to everybody, nobody loses one to whoever has more, and two networks do not take each
+other's places in turns.
 """
 
 
@@ -41,8 +47,11 @@ class Holdups:
         """Note that it goes on."""
         self._now.pop(wait, None)
 
-    def look(self) -> "Look":
-        """Count, once, who holds places up; the cost is that of all waits."""
+    def look(self, places: Counter[str]) -> "Look":
+        """Count, once, who holds places up; the cost is that of all waits.
+
+        `places` says how many each network has, held up or not.
+        """
         long_s = self._ticks() - PATIENCE_S
         late: dict[Holdup, None] = {}
         for wait in self._now:
@@ -52,15 +61,16 @@ class Holdups:
             if holdup not in late or wait.since_s < holdup.since_s:
                 holdup.since_s = wait.since_s
             late[holdup] = None
-        return Look(late)
+        return Look(late, places)
 
 
 class Look:
     """Who holds places up at one moment, by network."""
 
-    __slots__ = ("_held", "_worst")
+    __slots__ = ("_held", "_places", "_worst")
 
-    def __init__(self, late: "Iterable[Holdup]") -> None:
+    def __init__(self, late: "Iterable[Holdup]", places: Counter[str]) -> None:
+        self._places = places
         self._held: dict[str, list[Holdup]] = {}
         for holdup in late:
             self._held.setdefault(holdup.network, []).append(holdup)
@@ -71,10 +81,12 @@ class Look:
 
         It is the longest of the network with the most.
         """
-        if len(self._worst) < len(self._held.get(asker, ())) + FEWEST:
+        if len(self._worst) < self._places[asker] + FEWEST:
             return None
+        self._places[asker] += 1
         holdup = min(self._worst, key=lambda each: each.since_s)
         holdup.is_given_up = True
+        self._places[holdup.network] -= 1
         self._worst.remove(holdup)
         self._worst = self._find_worst()
         return holdup
@@ -126,3 +138,25 @@ class Wait:
     def end(self) -> None:
         """Note that it goes on; it may have gone on before."""
         self.holdup.holdups.end(self)
+
+
+class Slowness:
+    """A client that is slower than the service, if ever so steady: a wait after `LASTING_S`."""
+
+    __slots__ = ("_wait", "has_begun")
+
+    def __init__(self, holdup: Holdup) -> None:
+        self._wait = Wait(holdup)
+        self.has_begun = False
+
+    def begin(self) -> None:
+        """Note that the client is waited for, and perhaps has been since long."""
+        if not self.has_begun:
+            self.has_begun = True
+            self._wait.begin(PATIENCE_S - LASTING_S)
+
+    def end(self) -> None:
+        """Note that it has caught up, or that all is over."""
+        if self.has_begun:
+            self.has_begun = False
+            self._wait.end()

@@ -47,7 +47,8 @@ class Launched(NamedTuple):
 class Leg:
     """What one exchange holds: both sides and how far it has come.
 
-    `keeps_alive` is asked when the head goes out: draining may have begun meanwhile.
+    `keeps_alive` is asked when the head goes out: draining may have begun meanwhile. `is_targets`:
+    a failure may be the target's.
     """
 
     request: web.BaseRequest
@@ -62,6 +63,7 @@ class Leg:
     pump: asyncio.Task[int] | None = None
     has_answered: bool = False
     is_over: bool = False
+    is_targets: bool = True
     held: Holdup | None = None
 
     @property
@@ -99,6 +101,7 @@ class Leg:
             if self.pump is not None:
                 self.pump.result()
         except BodyError as broken:
+            self.is_targets = broken.is_targets
             raise broken.error from broken
 
     def choose(self) -> Pool:
@@ -114,7 +117,7 @@ class Leg:
         if self.retry is not None:
             self.connection = await self.retry.acquire(pool, asker)
         else:
-            self.connection = pool.take() or await self.upstream.acquire(pool, asker=asker)
+            self.connection = pool.take(asker) or await self.upstream.acquire(pool, asker=asker)
         return self.connection
 
     def holdup(self) -> Holdup:
@@ -134,7 +137,8 @@ class Leg:
         """Note what became of the attempt; tell whether there may be another."""
         if self.pool is None or self.has_answered:
             return False
-        self.upstream.note_failure(self.pool, error)
+        if self.is_targets:
+            self.upstream.note_failure(self.pool, error)
         if self.retry is None:
             self.retry = Retry(self.upstream, self.pool)
         is_repeatable = self.admitted.method in REPEATABLE and not self.admitted.has_body

@@ -6,7 +6,7 @@ It decides who gets which connection; where the target is and how it is reached 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gateway.errors import GatewayError
@@ -31,7 +31,8 @@ class PoolLimits:
 class Pool:
     """Connections to one target; take one, `release` it when its exchange has ended.
 
-    Who holds or opens a connection holds a place; a place given up goes to whoever waits longest.
+    Who holds or opens a connection holds a place; a place given up goes to whoever waits, the
+    clients' networks in turn.
     Idle connections hold none, but with the places they never exceed the bound.
 
     It grows with what is asked for at once: who found none at hand, but one a moment later, has a
@@ -61,7 +62,7 @@ class Pool:
         self._idle: deque[UpstreamConnection] = deque()
         self._in_use: set[UpstreamConnection] = set()
         self._places = 0
-        self._queue = Queue(self.holdups, self._leave_place)
+        self._queue = Queue(self.holdups, self._clients, self._leave_place)
         self._waiters = self._queue.waiters
         self._sweeper: asyncio.TimerHandle | None = None
         self._missed = 0
@@ -97,8 +98,10 @@ class Pool:
         """Connections that stand, in use or idle."""
         return len(self._in_use) + len(self._idle)
 
-    def take(self) -> UpstreamConnection | None:
+    def take(self, asker: str = "") -> UpstreamConnection | None:
         """Take the youngest idle connection that is good; None: `acquire` one.
+
+        `asker` is the client's address.
 
         Every request comes here first. Nobody overtakes: while some wait, no place is free.
         """
@@ -110,6 +113,7 @@ class Pool:
             return None
         self._places += 1
         self.attempts += 1
+        connection.client = asker
         self._in_use.add(connection)
         return connection
 
@@ -130,6 +134,7 @@ class Pool:
             self._leave_place()
             raise
         self.attempts += 1
+        connection.client = asker
         self._in_use.add(connection)
         return connection
 
@@ -180,6 +185,10 @@ class Pool:
         except TimeoutError:
             problem = GatewayError("overloaded", "all connections to the service are busy")
             raise problem from None
+
+    def _clients(self) -> Iterator[str]:
+        """Tell the address of whose request each connection in use is."""
+        return (connection.client for connection in self._in_use)
 
     def _leave_place(self) -> None:
         if not self._queue.pass_on():

@@ -1,14 +1,15 @@
 """Who waits for a place at a target, and whose place is taken for them.
 
-The first in line gets the next place. Who may have the place of somebody who holds it up goes
-before all others: it is given up for them. It looks for such places once for all who wait, not
-once for each: those who keep others out may themselves be thousands who wait.
+The networks of those who wait get the next places in turn: else one client with many requests
+would let nobody else in. Who may have the place of somebody who holds it up goes before all
+others: it is given up for them. It looks for such places once for all who wait, not once for each:
+those who keep others out may themselves be thousands who wait.
 """
 
 import asyncio
 import math
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable
 
 from gateway.networks import network_of
 from gateway.proxy.holdups import Holdup, Holdups
@@ -24,16 +25,23 @@ Waiter = asyncio.Future[None]
 class Queue:
     """Those who wait for a place. While some do, and only then, one timer runs.
 
-    `leave_place` is told of a place whose new owner has gone away in that very moment.
+    `clients` tells the address of whoever has a place, for each place. `leave_place` is told of a
+    place whose new owner has gone away in that very moment.
     """
 
-    def __init__(self, holdups: Holdups, leave_place: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        holdups: Holdups,
+        clients: Callable[[], Iterable[str]],
+        leave_place: Callable[[], None],
+    ) -> None:
         self._holdups = holdups
+        self._clients = clients
         self._leave_place = leave_place
         # In order, and a waiter that goes away is found at once: there may be thousands.
         self.waiters: OrderedDict[Waiter, str] = OrderedDict()
         self._promised: OrderedDict[Waiter, None] = OrderedDict()
-        self._askers: dict[str, OrderedDict[Waiter, None]] = {}
+        self._askers: OrderedDict[str, OrderedDict[Waiter, None]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
         self._looked_s = -math.inf
         self._is_closed = False
@@ -55,14 +63,22 @@ class Queue:
             raise
 
     def pass_on(self) -> bool:
-        """Give a place to whoever is first; False: nobody waits."""
+        """Give a place to whoever's turn it is; False: nobody waits."""
         while self.waiters:
-            waiter = next(iter(self._promised or self.waiters))
+            waiter = self._next()
             self._remove(waiter)
             if not waiter.done():
                 waiter.set_result(None)
                 return True
         return False
+
+    def _next(self) -> Waiter:
+        """Choose who has a promise, else the first of the network whose turn it is."""
+        if self._promised:
+            return next(iter(self._promised))
+        network, theirs = next(iter(self._askers.items()))
+        self._askers.move_to_end(network)
+        return next(iter(theirs))
 
     def close(self) -> None:
         """Look no more."""
@@ -111,7 +127,7 @@ class Queue:
 
     def _choose(self) -> list[Holdup]:
         """Choose who is given up, and promise their places: one for each network in turn."""
-        look, found = self._holdups.look(), list[Holdup]()
+        look, found = self._holdups.look(self._places()), list[Holdup]()
         networks = deque(self._askers)
         while networks and len(found) < AT_ONCE:
             network = networks.popleft()
@@ -123,6 +139,13 @@ class Queue:
             if network in self._askers:
                 networks.append(network)
         return found
+
+    def _places(self) -> Counter[str]:
+        """Count who has places, by network; each address is read once."""
+        places = Counter[str]()
+        for address, count in Counter(self._clients()).items():
+            places[network_of(address)] += count
+        return places
 
     def _promise(self, network: str) -> None:
         """Let the first of a network go before all who have no promise; one is enough for each."""

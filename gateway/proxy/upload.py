@@ -9,7 +9,7 @@ from gateway.admission import Admitted
 from gateway.errors import GatewayError
 from gateway.proxy.connection import UpstreamConnection
 from gateway.proxy.framing import LAST_CHUNK, as_chunk
-from gateway.proxy.holdups import Wait
+from gateway.proxy.holdups import Slowness, Wait
 from gateway.routing import Route
 
 
@@ -18,7 +18,8 @@ class BodyLimits:
     """Bounds of one body: bytes; seconds of the client's silence, and of the service's.
 
     `rate_bytes` a second, averaged over `idle_s`, is the least a client may send (attacks.md D6);
-    0 is no bound. `wait` is noted where the service has its places while nothing comes.
+    0 is no bound. `wait` is noted while nothing comes, `slowness` while the client is slower than
+    the service.
     """
 
     size_bytes: int
@@ -26,14 +27,20 @@ class BodyLimits:
     stall_s: float
     rate_bytes: int
     wait: Wait
+    slowness: Slowness
 
 
 class BodyError(Exception):
-    """The body cannot be sent on; `error` is what to answer if we still can."""
+    """The body cannot be sent on; `error` is what to answer if we still can.
 
-    def __init__(self, error: GatewayError) -> None:
+    `is_targets`: it may be the target's failure. Not where a client chose to wait for a 100 that
+    no service owes it (RFC 9110 10.1.1): else clients could have targets ejected.
+    """
+
+    def __init__(self, error: GatewayError, *, is_targets: bool = True) -> None:
         super().__init__(str(error))
         self.error = error
+        self.is_targets = is_targets
 
 
 async def send_body(
@@ -49,6 +56,18 @@ async def send_body(
     Raises: BodyError (body_too_large; bad_request when malformed, silent or too slow;
     upstream_timeout when the service takes nothing, or never asks for a body it was offered).
     """
+    try:
+        return await _pump(request, admitted, connection, limits)
+    finally:
+        limits.slowness.end()
+
+
+async def _pump(
+    request: web.BaseRequest,
+    admitted: Admitted,
+    connection: UpstreamConnection,
+    limits: BodyLimits,
+) -> int:
     sent_bytes = 0
     pace = _Pace(limits, connection)
     while not connection.is_closing:
@@ -65,6 +84,7 @@ async def send_body(
             raise BodyError(_too_large(limits.size_bytes))
         connection.write(as_chunk(data) if admitted.is_chunked else data)
         if connection.is_writing_paused:
+            limits.slowness.end()  # now it is the service
             await _drain(connection, limits.stall_s)
     return sent_bytes
 
@@ -104,6 +124,7 @@ class _Pace:
     def _begin(self) -> None:
         self._began_s = self._loop.time()
         self._limits.wait.begin(self._limits.idle_s - self.left_s)
+        self._limits.slowness.begin()
 
     def _end(self) -> float:
         """Return how long it was the client that was waited for, seconds."""
@@ -124,8 +145,8 @@ async def _read(request: web.BaseRequest, connection: UpstreamConnection, pace: 
     except TimeoutError:
         if connection.awaits_continue:
             problem = GatewayError("upstream_timeout", "the service never asked for the body")
-        else:
-            problem = GatewayError("bad_request", "the request body came too slowly or stopped")
+            raise BodyError(problem, is_targets=False) from None
+        problem = GatewayError("bad_request", "the request body came too slowly or stopped")
     except (web.RequestPayloadError, ValueError):
         problem = GatewayError("bad_request", "the request body is malformed")
     raise BodyError(problem)

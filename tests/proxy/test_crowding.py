@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.proxy import holdups
 from gateway.proxy.holdups import PATIENCE_S
 from gateway.proxy.queue import PRESS_S
+from tests.support.endings import until
+from tests.support.flights import pools_of
 from tests.support.gateway import RunningGateway, run_gateway
 from tests.support.raw import OK, RawClient
 from tests.support.websocket import client_frame, frame, handshake, logged, service_frame, switch
@@ -161,3 +164,44 @@ async def test_one_exchange_is_one_place(crowd: Crowd) -> None:
     await peer.send(b"data: 2\n\n")
     async with asyncio.timeout(4):
         await client.reader.readuntil(b"data: 2\n\n")
+
+
+async def test_a_slow_body_is_given_up_however_steady(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Just above every bound: else two clients would keep all others out for hours (D6)."""
+    monkeypatch.setattr(holdups, "LASTING_S", 1.5)
+    asked = UPLOAD.replace(b": 5", b": 1000000") + b"\r\n"
+    uploads = [(await crowd.ask(asked))[0] for _ in range(2)]
+
+    async def dribble() -> None:
+        while True:
+            for client in uploads:
+                client.writer.write(bytes(2048))
+            await asyncio.sleep(0.2)
+
+    dribbling = asyncio.create_task(dribble())
+    assert await crowd.visit() == 200
+    dribbling.cancel()
+    (line,) = await logged(crowd.gateway, "/public/up")
+    assert line["error"] == "overloaded"
+
+
+async def test_requests_of_one_address_keep_nobody_out(crowd: Crowd) -> None:
+    """They wait for the service, so nobody can be given up: the addresses take turns."""
+    busy = [await crowd.ask(GET, source="127.0.0.1") for _ in range(2)]
+    for _ in range(20):
+        await crowd.send(GET, "127.0.0.1")
+    (pool,) = pools_of(crowd.gateway)
+    await until(lambda: pool.waiting == 20)
+    visitor = await crowd.send(GET)
+    await until(lambda: pool.waiting == 21)
+    for _, peer in busy:
+        await peer.send(OK)
+        peer.close()
+    for _ in range(2):
+        peer = await crowd.service.accept()
+        await peer.head()
+        await peer.send(OK)
+    assert (await visitor.answer()).status == 200
+    assert pool.waiting > 15

@@ -1,8 +1,11 @@
 """Who is given up where no place is free: one of the network that holds most of them up."""
 
+from collections import Counter
+
 import pytest
 
-from gateway.proxy.holdups import PATIENCE_S, Holdup, Holdups, Wait
+from gateway.networks import network_of
+from gateway.proxy.holdups import LASTING_S, PATIENCE_S, Holdup, Holdups, Slowness, Wait
 
 
 class Ticks:
@@ -19,13 +22,14 @@ ADDRESSES = {name: f"192.0.2.{number}" for number, name in enumerate("abv", 1)}
 
 
 class Scene:
-    """A target's hold-ups, and in which order they were given up."""
+    """A target's hold-ups, in which order they were given up, and who has how many places."""
 
     def __init__(self) -> None:
         self.ticks = Ticks()
         self.holdups = Holdups(self.ticks)
         self.given_up: list[str] = []
         self.held: dict[str, Wait] = {}
+        self.places = Counter[str]()
 
     def hold(self, name: str, after_s: float = 0.0, debt_s: float = 0.0) -> Wait:
         """Begin a hold-up; the name's first letter is the address."""
@@ -36,11 +40,19 @@ class Scene:
         return held
 
     def exchange(self, name: str, address: str) -> Holdup:
-        return Holdup(self.holdups, address, lambda: self.given_up.append(name))
+        network = network_of(address)
+        self.places[network] += 1
+
+        def give_up() -> None:
+            self.given_up.append(name)
+            self.places[network] -= 1
+
+        return Holdup(self.holdups, address, give_up)
 
     def give_one_up(self, asker: str) -> bool:
         """As a queue does it."""
-        if (found := self.holdups.look().take(ADDRESSES.get(asker, asker))) is not None:
+        look = self.holdups.look(Counter(self.places))
+        if (found := look.take(ADDRESSES.get(asker, asker))) is not None:
             found.give_up()
         return found is not None
 
@@ -63,12 +75,13 @@ def test_the_longest_of_the_address_with_most_goes_first(scene: Scene) -> None:
 
 
 def test_one_look_is_good_for_many(scene: Scene) -> None:
-    """What it has chosen is counted no more, by it and by the next."""
-    for name in ("a1", "a2", "a3"):
+    """What it has chosen is counted no more, by it and by the next; whom it was for has a place."""
+    for name in ("a1", "a2", "a3", "a4"):
         scene.hold(name)
     scene.late()
-    look = scene.holdups.look()
+    look = scene.holdups.look(scene.places)
     assert [look.take("192.0.2.3") is not None for _ in range(3)] == [True, True, False]
+    assert scene.places == {"192.0.2.1": 2, "192.0.2.3": 2}
     assert not scene.give_one_up("v")
 
 
@@ -111,6 +124,36 @@ def test_two_networks_do_not_take_each_others_places_in_turns(scene: Scene) -> N
     assert not scene.give_one_up("a")
     scene.hold("a4", debt_s=PATIENCE_S)
     assert not scene.give_one_up("b"), "else a had one less than b"
+
+
+def test_who_has_more_places_takes_none(scene: Scene) -> None:
+    """Also where nobody can say that he holds them up: his requests are the service's to answer."""
+    for name in ("a1", "a2", "a3"):
+        scene.hold(name)
+    scene.late()
+    scene.places[ADDRESSES["b"]] = 2
+    assert not scene.give_one_up("b")
+    scene.places[ADDRESSES["b"]] = 1
+    assert scene.give_one_up("b")
+
+
+def test_who_is_slow_for_long_is_a_hold_up(scene: Scene) -> None:
+    """However steady: else whoever keeps just above all bounds would keep his place for hours."""
+    slow = [Slowness(scene.exchange(name, ADDRESSES["a"])) for name in ("a1", "a2", "a3")]
+    for each in slow:
+        each.begin()
+    scene.ticks.now_s += LASTING_S - 1
+    slow[0].begin()
+    slow[2].end()
+    slow[2].end()
+    slow[2].begin()
+    assert not scene.give_one_up("v")
+    scene.ticks.now_s += 1
+    assert scene.give_one_up("v")
+    assert scene.given_up == ["a1"], "it began no second time"
+    for each in slow:
+        each.end()
+    assert not len(scene.holdups)
 
 
 def test_who_goes_on_is_forgotten(scene: Scene) -> None:

@@ -1,6 +1,7 @@
 """Who waits for a place: in order, behind whom one was taken for; one look for all of them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -18,9 +19,9 @@ class Counted(Holdups):
         super().__init__()
         self.looks = 0
 
-    def look(self) -> Look:
+    def look(self, places: Counter[str]) -> Look:
         self.looks += 1
-        return super().look()
+        return super().look(places)
 
 
 class Scene:
@@ -28,7 +29,8 @@ class Scene:
 
     def __init__(self) -> None:
         self.holdups = Counted()
-        self.queue = Queue(self.holdups, self._left)
+        self.clients: list[str] = []
+        self.queue = Queue(self.holdups, lambda: self.clients, self._left)
         self.given_up = 0
         self.left = 0
         self.served: list[str] = []
@@ -42,9 +44,11 @@ class Scene:
 
         def let_go() -> None:
             self.given_up += 1
+            self.clients.remove(ATTACKER)
             give_up()
 
         for _ in range(count):
+            self.clients.append(ATTACKER)
             Wait(Holdup(self.holdups, ATTACKER, let_go)).begin(PATIENCE_S)
 
     async def join(self, *askers: str) -> list[asyncio.Task[None]]:
@@ -94,6 +98,32 @@ async def test_the_first_look_is_at_once_and_for_all_together() -> None:
     await scene.look_again()
     assert (scene.holdups.looks, scene.given_up) == (2, 2)
     assert await scene.pass_on(3) == [VISITOR, VISITOR, ATTACKER]
+    await scene.end()
+
+
+async def test_networks_take_turns() -> None:
+    """Who sends many requests keeps nobody out; each one's own go in order."""
+    scene = Scene()
+    await scene.join(*[ATTACKER] * 4, VISITOR, ATTACKER, OTHER, VISITOR)
+    assert await scene.pass_on(8) == [
+        *(ATTACKER, VISITOR, OTHER),
+        *(ATTACKER, VISITOR),
+        *[ATTACKER] * 3,
+    ]
+    await scene.end()
+
+
+async def test_nobody_takes_from_who_has_less() -> None:
+    """All his places count, not only those that he holds up."""
+    scene = Scene()
+    scene.hold(3)
+    scene.clients += [VISITOR, "::ffff:" + VISITOR]
+    await scene.join(VISITOR)
+    assert scene.given_up == 0
+    await scene.join(OTHER)
+    await scene.look_again()
+    assert scene.given_up == 1
+    assert await scene.pass_on(1) == [OTHER]
     await scene.end()
 
 

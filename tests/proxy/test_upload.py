@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.proxy.connection import UpstreamConnection
+from tests.support.flights import pools_of
 from tests.support.gateway import RunningGateway, problem, run_gateway
 from tests.support.raw import OK, RawClient, connect
 from tests.support.wire import Peer, Service, held_bytes, read_rest
@@ -344,3 +345,31 @@ async def test_a_service_that_takes_the_body_slowly_is_waited_for() -> None:
         assert loop.time() - began_s > 0.2
         connection.abort()
         service.close()
+
+
+@pytest.mark.parametrize(
+    ("field", "is_failure"),
+    [(b"Expect: 100-continue\r\n", False), (b"", True)],
+    ids=["its client waits for a 100", "the service is silent"],
+)
+async def test_who_waits_for_a_100_does_not_speak_against_the_target(
+    tmp_path: Path, field: bytes, is_failure: bool
+) -> None:
+    """No service owes one (RFC 9110 10.1.1): clients could have healthy targets ejected."""
+    changes = {
+        "server": {"timeouts": {"body_idle": "100ms"}},
+        "upstreams": {"main": {"timeouts": {"first_byte": "100ms"}}},
+    }
+    async with run_gateway(tmp_path, changes) as gateway:
+        service, client = Service(gateway.upstream), await connect(gateway.port)
+        length = 0 if is_failure else 5
+        head = b"POST /public/x HTTP/1.1\r\nHost: gw\r\n%bContent-Length: %d\r\n\r\n"
+        await client.send(head % (field, length))
+        peer = await service.accept()
+        await peer.head()
+        answer = await client.answer()
+        assert (answer.status, problem(answer)["code"]) == (504, "upstream_timeout")
+        (pool,) = pools_of(gateway)
+        assert pool.has_failed is is_failure
+        peer.close()
+        await client.close()
