@@ -6,6 +6,7 @@ it, our own answer to what the parser refuses. What is parsed, and how: `parser`
 
 import asyncio
 import logging
+import socket
 from typing import cast
 
 from aiohttp import web
@@ -24,11 +25,14 @@ logger = logging.getLogger(__name__)
 FLUSH_S = 30.0
 """How long a closing connection waits for a client to take the last bytes (attacks.md D2)."""
 
+LOOK_S = 1.0
+"""How often a connection from which nothing is read is looked at: its client may have gone."""
+
 
 class MendedProtocol(RequestHandler):
     """One client connection; `_receive` takes its bytes."""
 
-    __slots__ = ("_head_clock", "_is_broken", "_owner", "_payload", "_reader")
+    __slots__ = ("_head_clock", "_is_broken", "_looker", "_owner", "_payload", "_reader")
 
     def __init__(self, manager: web.Server, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
         limits = owner.limits
@@ -46,6 +50,7 @@ class MendedProtocol(RequestHandler):
         self._owner = owner
         self._head_clock = HeadClock(loop, limits, self._head_is_late)
         self._is_broken = False
+        self._looker: asyncio.TimerHandle | None = None
         self._payload: StreamReader = EMPTY_PAYLOAD  # of the request that was parsed last
 
     @property
@@ -66,6 +71,40 @@ class MendedProtocol(RequestHandler):
         finally:
             if transport is not None and transport.get_write_buffer_size():
                 self._loop.call_later(FLUSH_S, transport.abort)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._stop_looking()
+        super().connection_lost(exc)
+
+    # -- a client that goes while nothing is read -----------------------------------------------
+
+    def _pause_transport_reading(self) -> None:
+        super()._pause_transport_reading()
+        if self._looker is None and self.transport is not None:
+            self._looker = self._loop.call_later(LOOK_S, self._look)
+
+    def _resume_transport_reading(self) -> None:
+        self._stop_looking()
+        super()._resume_transport_reading()
+
+    def _look(self) -> None:
+        """End the connection if it was reset: who does not read is not told by the system."""
+        self._looker = None
+        transport = self.transport
+        sock = None if transport is None else transport.get_extra_info("socket")
+        if transport is None or sock is None or transport.is_closing():
+            return
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            transport.abort()
+        else:
+            self._looker = self._loop.call_later(LOOK_S, self._look)
+
+    def _stop_looking(self) -> None:
+        if self._looker is not None:
+            self._looker.cancel()
+            self._looker = None
+
+    # -- what comes -----------------------------------------------------------------------------
 
     def _wake(self) -> None:
         """Wake aiohttp's task: there is something in its queue."""

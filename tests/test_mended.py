@@ -1,14 +1,17 @@
 """Client connections: deadlines, and what is answered to bytes that are no request."""
 
 import asyncio
+import socket
+import struct
 from pathlib import Path
 
 import pytest
 
+from gateway import mended
 from tests.support.endings import until
-from tests.support.flights import server_of, switch_off
+from tests.support.flights import places_of, server_of, switch_off
 from tests.support.gateway import RunningGateway, problem, run_gateway
-from tests.support.raw import OK, connect
+from tests.support.raw import OK, RawClient, connect
 from tests.support.wire import Service, read_rest
 
 GET = b"GET /public/x HTTP/1.1\r\nHost: gw\r\n\r\n"
@@ -275,3 +278,65 @@ async def test_a_failure_of_aiohttp_keeps_no_connection(
     assert (await read_rest(client))[0] == b""
     await client.close()
     assert "a connection failed: TypeError" in caplog.text
+
+
+# -- clients that go while nothing is read from them -----------------------------------------------
+
+
+def reset(client: RawClient) -> None:
+    """Go at once, without an end that would come behind all that was sent."""
+    sock = client.writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.writer.transport.abort()
+
+
+@pytest.mark.parametrize("behind", [b"", GET * 33], ids=["nothing behind", "more than may wait"])
+async def test_a_client_that_goes_frees_its_place(running: RunningGateway, behind: bytes) -> None:
+    """Also where so much waits behind its request that nothing more is read."""
+    service, client = Service(running.upstream), await connect(running.port)
+    await client.send(GET)
+    peer = await service.accept()
+    await peer.head()
+    assert places_of(running) == 1
+    await client.send(behind)
+    await asyncio.sleep(0.05)
+    reset(client)
+    await until(lambda: not server_of(running).open_connections and not places_of(running))
+    peer.close()
+
+
+async def test_a_client_that_goes_within_a_body_that_is_not_taken_frees_its_place(
+    running: RunningGateway,
+) -> None:
+    """The service takes nothing, so nothing is read: the gateway looks."""
+    service, client = Service(running.upstream), await connect(running.port)
+    await client.send(b"POST /public/x HTTP/1.1\r\nHost: gw\r\nContent-Length: 67108864\r\n\r\n")
+    peer = await service.accept()
+    await peer.head()
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined] # every socket's has it
+    sending = asyncio.create_task(client.send(bytes(64 * 1024 * 1024)))
+    await asyncio.sleep(0.5)
+    assert not sending.done()
+    sending.cancel()
+    reset(client)
+    await until(lambda: not server_of(running).open_connections and not places_of(running))
+    peer.abort()
+
+
+async def test_a_client_that_stays_is_only_looked_at(
+    running: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Again and again, and all its requests are answered."""
+    monkeypatch.setattr(mended, "LOOK_S", 0.01)
+    service, client = Service(running.upstream), await connect(running.port)
+    await client.send(GET * 40)
+    peer = await service.accept()
+    await peer.head()
+    await asyncio.sleep(0.2)
+    await peer.send(OK)
+    for _ in range(39):
+        await peer.head()
+        await peer.send(OK)
+    assert [(await client.answer()).status for _ in range(40)] == [200] * 40
+    await client.close()
+    peer.close()
