@@ -43,6 +43,9 @@ _PROVEN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "connections are counted by address and in all; the accept queue is served",
         (
             f"{_MATRIX}::test_connections_are_bounded",
+            f"{_MENDED}::test_what_no_parser_reads_keeps_no_connection",
+            f"{_MENDED}::test_a_failure_of_aiohttp_keeps_no_connection",
+            f"{_MENDED}::test_a_client_that_goes_frees_its_place",
             "tests/test_server.py",
             "tests/supervisor/test_parent.py::test_what_waits_in_the_queue_is_served_before_the_end",
         ),
@@ -93,6 +96,7 @@ _PROVEN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "tests/proxy/test_budget.py",
             "tests/proxy/test_ejection.py",
             "tests/proxy/test_health.py",
+            f"{_UPLOAD}::test_who_waits_for_a_100_does_not_speak_against_the_target",
             "tests/proxy/test_killed_target.py",
             "tests/proxy/test_reset_when_idle.py",
             "tests/proxy/test_dial.py::test_a_swallowed_connect_does_not_use_up_the_time",
