@@ -15,7 +15,11 @@ MAX_FIELDS = 128
 
 @dataclass(frozen=True, slots=True)
 class ProtocolLimits:
-    """Bounds of a listener: bytes, seconds, connections per process."""
+    """Bounds of a listener: bytes, seconds, connections per process.
+
+    `write_idle_s`: how long a client may take nothing of what is written; None: whoever writes
+    sees to it.
+    """
 
     headers_bytes: int = 32 * 1024
     target_bytes: int = 8 * 1024
@@ -23,6 +27,7 @@ class ProtocolLimits:
     keepalive_s: float = 75.0
     connections: int = 20000
     connections_per_ip: int = 2000
+    write_idle_s: float | None = None
 
     @property
     def line_bytes(self) -> int:

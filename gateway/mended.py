@@ -6,7 +6,7 @@ it, our own answer to what the parser refuses. What is parsed, and how: `parser`
 
 import asyncio
 import logging
-import socket
+import select
 from typing import cast
 
 from aiohttp import web
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 FLUSH_S = 30.0
 """How long a closing connection waits for a client to take the last bytes (attacks.md D2)."""
 
+_POLLRDHUP: int = getattr(select, "POLLRDHUP", 0)  # Linux has it
 LOOK_S = 1.0
 """How often a connection from which nothing is read is looked at: its client may have gone."""
 
@@ -32,7 +33,7 @@ LOOK_S = 1.0
 class MendedProtocol(RequestHandler):
     """One client connection; `_receive` takes its bytes."""
 
-    __slots__ = ("_head_clock", "_is_broken", "_looker", "_owner", "_payload", "_reader")
+    __slots__ = ("_head_clock", "_is_broken", "_looker", "_owner", "_payload", "_reader", "_stall")
 
     def __init__(self, manager: web.Server, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
         limits = owner.limits
@@ -51,6 +52,7 @@ class MendedProtocol(RequestHandler):
         self._head_clock = HeadClock(loop, limits, self._head_is_late)
         self._is_broken = False
         self._looker: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
         self._payload: StreamReader = EMPTY_PAYLOAD  # of the request that was parsed last
 
     @property
@@ -74,6 +76,7 @@ class MendedProtocol(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_looking()
+        self._stop_stall()
         super().connection_lost(exc)
 
     # -- a client that goes while nothing is read -----------------------------------------------
@@ -88,21 +91,59 @@ class MendedProtocol(RequestHandler):
         super()._resume_transport_reading()
 
     def _look(self) -> None:
-        """End the connection if it was reset: who does not read is not told by the system."""
+        """End the connection if its client has gone: who does not read is not told so."""
         self._looker = None
         transport = self.transport
-        sock = None if transport is None else transport.get_extra_info("socket")
-        if transport is None or sock is None or transport.is_closing():
-            return
-        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        if transport is None or transport.is_closing() or transport.get_protocol() is not self:
+            return  # a tunnel has it, and reads for itself
+        if self._has_gone(transport):
             transport.abort()
         else:
             self._looker = self._loop.call_later(LOOK_S, self._look)
+
+    def _has_gone(self, transport: asyncio.Transport) -> bool:
+        """Ask for a reset, or an end behind what was not read, unless a body is still read."""
+        sock = transport.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return False
+        poll = select.poll()
+        poll.register(sock.fileno(), _POLLRDHUP)
+        events = sum(event for _, event in poll.poll(0))
+        is_lost = bool(events & (select.POLLERR | select.POLLHUP))
+        return is_lost or (bool(events & _POLLRDHUP) and self._payload.is_eof())
 
     def _stop_looking(self) -> None:
         if self._looker is not None:
             self._looker.cancel()
             self._looker = None
+
+    # -- a client that takes nothing ------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_stall()
+
+    def resume_writing(self) -> None:
+        self._stop_stall()
+        super().resume_writing()
+
+    def _watch_stall(self) -> None:
+        idle_s, transport = self._owner.limits.write_idle_s, self.transport
+        if idle_s is not None and transport is not None:
+            waiting_bytes = transport.get_write_buffer_size()
+            self._stall = self._loop.call_later(idle_s, self._check_stall, waiting_bytes)
+
+    def _check_stall(self, before_bytes: int) -> None:
+        transport = self.transport
+        if transport is not None and transport.get_write_buffer_size() >= before_bytes:
+            transport.abort()
+        else:
+            self._watch_stall()
+
+    def _stop_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
 
     # -- what comes -----------------------------------------------------------------------------
 

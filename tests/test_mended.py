@@ -305,6 +305,46 @@ async def test_a_client_that_goes_frees_its_place(running: RunningGateway, behin
     peer.close()
 
 
+@pytest.mark.parametrize("request_", [GET + GET * 40, UPGRADE], ids=["GET", "WebSocket"])
+async def test_a_client_that_ends_behind_what_is_not_read_frees_its_place(
+    running: RunningGateway, request_: bytes
+) -> None:
+    """The system tells of an end when all before it was read, which it never is here."""
+    service, client = Service(running.upstream), await connect(running.port)
+    await client.send(request_.replace(b"/nothing", b"/public/ws"))
+    peer = await service.accept()
+    await peer.head()
+    for size in (96 * 1024, 8 * 1024):
+        await client.send(b"G" * size)
+        await asyncio.sleep(0.1)
+    client.writer.transport.close()
+    await until(lambda: not server_of(running).open_connections and not places_of(running))
+    assert running.log_lines()[0]["error"] == "client_gone"
+    peer.close()
+
+
+async def test_a_body_is_read_to_its_end_though_its_client_has_ended(
+    running: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service takes it late; all of it is there."""
+    monkeypatch.setattr(mended, "LOOK_S", 0.01)
+    service, client = Service(running.upstream), await connect(running.port)
+    size = 8 * 1024 * 1024
+    await client.send(b"POST /public/x HTTP/1.1\r\nHost: gw\r\nContent-Length: %d\r\n\r\n" % size)
+    peer = await service.accept()
+    await peer.head()
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined] # every socket's has it
+    sending = asyncio.create_task(client.send(bytes(size)))
+    await asyncio.sleep(0.2)
+    client.writer.write_eof()
+    await asyncio.sleep(0.2)
+    peer.writer.transport.resume_reading()  # type: ignore[attr-defined] # the same
+    assert len(await peer.exactly(size)) == size
+    await sending
+    await client.close()
+    peer.close()
+
+
 async def test_a_client_that_goes_within_a_body_that_is_not_taken_frees_its_place(
     running: RunningGateway,
 ) -> None:

@@ -14,7 +14,9 @@ from gateway.limits import ProtocolLimits
 from gateway.server import GatewayServer
 
 SHUTDOWN_S = 1.0
-LIMITS = ProtocolLimits(headers_s=10.0, keepalive_s=75.0, connections=1000, connections_per_ip=1000)
+LIMITS = ProtocolLimits(
+    headers_s=10.0, keepalive_s=75.0, connections=1000, connections_per_ip=1000, write_idle_s=30.0
+)
 """Probes and operators are few; behind a proxy or in a container they share one address."""
 
 

@@ -14,7 +14,7 @@ from gateway.build import build_admin_api, build_sessions
 from gateway.clock import now
 from gateway.limits import ProtocolLimits
 from tests.support.gateway import ADMIN_TOKEN, RunningGateway, problem
-from tests.support.metrics import no_metrics
+from tests.support.metrics import PLAIN
 from tests.support.own import ask_admin, bearer, head, send
 from tests.support.raw import RawClient, ask, connect
 
@@ -123,9 +123,13 @@ async def test_a_connection_serves_many_calls(running: RunningGateway) -> None:
 
 
 def api_of(running: RunningGateway) -> AdminApi:
-    """An admin API like the running one, whose sessions are never asked."""
+    """An admin API like the running one, whose sessions are never asked; its metrics are large."""
+
+    async def metrics(accept: str) -> tuple[bytes, str]:
+        return b"# \n" * 256 * 1024, PLAIN
+
     sessions = build_sessions(running.settings, now)
-    return build_admin_api(running.settings, sessions, lambda: False, no_metrics)
+    return build_admin_api(running.settings, sessions, lambda: False, metrics)
 
 
 @asynccontextmanager
@@ -153,6 +157,24 @@ async def test_an_idle_connection_is_closed(running: RunningGateway) -> None:
         await client.send(head("GET /healthz"))
         assert (await client.answer()).status == 200
         assert await client.is_closed()
+
+
+async def test_who_takes_nothing_is_not_waited_for(running: RunningGateway) -> None:
+    """It needs no token to ask for metrics; who takes some, if slowly, has its time."""
+    limits = ProtocolLimits(write_idle_s=0.2)
+    asked = b"GET /metrics HTTP/1.1\r\nHost: gw\r\n\r\n" * 30
+    async with hasty(running, limits) as client:
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined] # every socket's has it
+        await client.send(asked)
+        async with asyncio.timeout(10):
+            while not client.writer.transport.is_closing():
+                await asyncio.sleep(0.05)
+                client.writer.write(b"G")
+    async with hasty(running, limits) as client:
+        await client.send(asked)
+        for _ in range(30):
+            assert (await client.answer()).status == 200
+            await asyncio.sleep(0.005)
 
 
 async def test_one_address_may_not_take_all(running: RunningGateway) -> None:

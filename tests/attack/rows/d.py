@@ -46,6 +46,8 @@ _PROVEN: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             f"{_MENDED}::test_what_no_parser_reads_keeps_no_connection",
             f"{_MENDED}::test_a_failure_of_aiohttp_keeps_no_connection",
             f"{_MENDED}::test_a_client_that_goes_frees_its_place",
+            f"{_MENDED}::test_a_client_that_ends_behind_what_is_not_read_frees_its_place",
+            "tests/admin/test_listener.py::test_who_takes_nothing_is_not_waited_for",
             "tests/test_server.py",
             "tests/supervisor/test_parent.py::test_what_waits_in_the_queue_is_served_before_the_end",
         ),
