@@ -39,7 +39,7 @@ class ProtocolLimits:
         return self.headers_bytes + (2 if self.headers_bytes == self.target_bytes else 1)
 
 
-_REQUEST_LINE = "the request line is not method, target and HTTP/1.x"
+_REQUEST_LINE = "the request line is not method, target and HTTP/1.1 with single spaces"
 _MEANINGS = (
     ("method", "the method is malformed, or none that is known"),
     ("'Host'", "the Host header is missing, or stands twice"),

@@ -121,7 +121,7 @@ class RequestParser:
             return _broken(messages, MalformedError(str(error))), False, b""
         except Exception as error:  # noqa: BLE001 - what yarl makes of a target may raise anything
             # aiohttp's task would end with it, and leave the connection to nobody.
-            logger.warning("a request could not be parsed: %s", type(error).__name__)
+            logger.debug("a request could not be parsed: %s", type(error).__name__)
             return _broken(messages, BadHttpMessage("")), False, b""
         return messages, upgraded, tail
 
@@ -202,7 +202,9 @@ class RequestParser:
         self._line += data if end < 0 else data[:end]
         if end >= 0:
             if _LINE.fullmatch(self._line) is None:
-                raise MalformedError("the request line is not method, target and HTTP/1.x")
+                raise MalformedError(
+                    "the request line is not method, target and HTTP/1.1 with single spaces"
+                )
             self._line = None
 
     # -- bodies ---------------------------------------------------------------------------------
@@ -248,10 +250,13 @@ def _length_of(message: RawRequestMessage) -> int:
 def _read_host(url: "URL") -> None:
     """Read what aiohttp's request will read, where a failure is still a refusal.
 
-    Raises: ValueError and others, for a name such as `xn--`, which IDNA cannot have written.
+    Raises: MalformedError, for a name such as `xn--`, which IDNA cannot have written.
     """
-    if url.absolute:
-        _ = (url.with_scheme("http") if url.scheme else url).host, url.relative()
+    try:
+        if url.absolute:
+            _ = (url.with_scheme("http") if url.scheme else url).host, url.relative()
+    except ValueError:
+        raise MalformedError("the target's host is no name") from None
 
 
 def _broken(messages: list[Message], error: HttpProcessingError) -> list[Message]:

@@ -164,7 +164,7 @@ def test_a_readme_s_settings_load(block: str, tmp_path: Path) -> None:
     secret.chmod(0o600)
     path = tmp_path / "gateway.yaml"
     text = block.removeprefix("```yaml\n").removesuffix("```")
-    path.write_text(text.replace("/run/secrets/", f"{tmp_path}/"))
+    path.write_text(text.replace("/etc/gateway/secrets/", f"{tmp_path}/"))
     loaded = load(path, MADE_UP)
     assert loaded.settings.environment == "production"
     assert loaded.warnings == ()

@@ -12,6 +12,7 @@ from tests.support.wire import Service
 
 GET = b"GET /public/x HTTP/1.1\r\nHost: gw\r\n\r\n"
 SECRET = "gw1.s3cr3t"
+REQUEST_LINE = "the request line is not method, target and HTTP/1.1 with single spaces"
 LIMITS = ProtocolLimits(headers_bytes=1000, target_bytes=100)
 EQUAL = ProtocolLimits(headers_bytes=500, target_bytes=500)
 
@@ -62,10 +63,11 @@ def test_what_a_refusal_becomes(
 @pytest.mark.parametrize(
     ("head", "detail"),
     [
-        (b"GET  / HTTP/1.1\r\nHost: gw\r\n", "the request line is not method, target and HTTP/1.x"),
-        (b"GET / HTTP/2.0\r\nHost: gw\r\n", "the request line is not method, target and HTTP/1.x"),
+        (b"GET  / HTTP/1.1\r\nHost: gw\r\n", REQUEST_LINE),
+        (b"GET / HTTP/2.0\r\nHost: gw\r\n", REQUEST_LINE),
         (b"GOT / HTTP/1.1\r\nHost: gw\r\n", "the method is malformed, or none that is known"),
         (b"GET http:/// HTTP/1.1\r\nHost: gw\r\n", "the request target is malformed"),
+        (b"GET http://xn--/ HTTP/1.1\r\nHost: gw\r\n", "the target's host is no name"),
         (b"GET /\x01 HTTP/1.1\r\nHost: gw\r\n", "the request target is malformed"),
         (b"GET / HTTP/1.1\r\nA: b\r\n", "the Host header is missing, or stands twice"),
         (b"GET / HTTP/1.1\r\nHost: gw\r\nX Y: z\r\n", "a header field is malformed"),

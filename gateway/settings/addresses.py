@@ -27,7 +27,8 @@ _HOST_ALLOWED = "a host name or an IP address, without a port or zone; internati
 _LISTEN_ALLOWED = "host:port such as 0.0.0.0:8080, or unix:/path.sock"
 _BASE_ALLOWED = "http://host or https://host, perhaps with :port; no user, path, query or fragment"
 _TARGET_ALLOWED = (
-    "http://host:port, https://host:port or unix:/path.sock; no user, path, query or fragment"
+    "http://host:port, https://host:port or unix:/path.sock; no user, path, query, fragment or"
+    " IPv6 zone"
 )
 
 
@@ -74,9 +75,9 @@ def bracket(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def check_host(value: object) -> str:
+def check_host(value: object, allowed: str = _HOST_ALLOWED) -> str:
     """Take a host name or address: lower-case, IPv6 without brackets. Raises: RefusedError."""
-    host = text(value, _HOST_ALLOWED).lower()
+    host = text(value, allowed).lower()
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         address = ipaddress.ip_address(bare)
@@ -84,13 +85,13 @@ def check_host(value: object) -> str:
         pass
     else:
         if "%" in bare:  # a zone means something on one machine only, and none in Host (RFC 6874)
-            raise RefusedError(_HOST_ALLOWED)
+            raise RefusedError(allowed)
         return str(address)
     last_label = host.rpartition(".")[2]
     # 0x7f.1 and 2130706433 are addresses to some resolvers and names to others.
     is_number = last_label.isdigit() or last_label.startswith("0x")
     if len(host) > MAX_HOST_CHARACTERS or is_number or not _NAME.fullmatch(host):
-        raise RefusedError(_HOST_ALLOWED)
+        raise RefusedError(allowed)
     return host
 
 
@@ -116,7 +117,10 @@ def parse_listen(value: object, base: Path) -> Listen:
     match = _LISTEN.fullmatch(address)
     if match is None:
         raise RefusedError(_LISTEN_ALLOWED)
-    return Listen(check_host(match["host"]), _port(match["port"], 0, _LISTEN_ALLOWED, minimum=0))
+    return Listen(
+        check_host(match["host"], _LISTEN_ALLOWED),
+        _port(match["port"], 0, _LISTEN_ALLOWED, minimum=0),
+    )
 
 
 def parse_target(value: object, base: Path) -> Target:
@@ -129,7 +133,7 @@ def parse_target(value: object, base: Path) -> Target:
         raise RefusedError(_TARGET_ALLOWED)
     scheme: Literal["http", "https"] = "https" if match["scheme"] == "https" else "http"
     port = _port(match["port"], 443 if scheme == "https" else 80, _TARGET_ALLOWED)
-    return Target(scheme, check_host(match["host"]), port)
+    return Target(scheme, check_host(match["host"], _TARGET_ALLOWED), port)
 
 
 def parse_base(value: object) -> str:

@@ -4,7 +4,7 @@ Pure. A key that somebody else may know signs anybody in: examples, keys that ca
 keys made for development. App secrets are the platforms' own: a wrong one opens nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from gateway.settings.findings import Finding, Loc, RefusedError
@@ -39,8 +39,9 @@ def check_production_keys(raw: Raw) -> Iterator[Finding]:
         yield from _check_signing_key(loc, key)
     for loc, key in entries(raw, *_ENCRYPTION):
         yield from _check_encryption_key(loc, key)
+    keys = [key for place in (_SIGNING, _ENCRYPTION) for _, key in entries(raw, *place)]
     for loc, token in parts(raw, "admin", "tokens"):
-        yield from _check_admin_token((*loc, "token"), token.get("token"))
+        yield from _check_admin_token((*loc, "token"), token.get("token"), keys)
 
 
 def _missing(raw: Raw, loc: Loc, allowed: str) -> Iterator[Finding]:
@@ -69,10 +70,12 @@ def _check_encryption_key(loc: Loc, value: object) -> Iterator[Finding]:
         yield Finding(loc, _RANDOM, _FOUND)
 
 
-def _check_admin_token(loc: Loc, value: object) -> Iterator[Finding]:
+def _check_admin_token(loc: Loc, value: object, keys: Sequence[object]) -> Iterator[Finding]:
     token = _text(value, ADMIN_TOKEN_CHARACTERS)
-    if token and _is_guessable(token):
-        allowed = "a random token (gateway keygen signing makes one)"
+    allowed = "a random token (gateway keygen signing makes one)"
+    if token and any(token == _text(key, 1) for key in keys):
+        yield Finding(loc, f"{allowed}, for nothing else", "one of the session's keys")
+    elif token and _is_guessable(token):
         yield Finding(loc, allowed, "a token that looks like an example or a pattern")
 
 

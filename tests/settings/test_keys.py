@@ -119,3 +119,13 @@ def test_what_is_no_key_is_told_once(refused: Callable[[Raw], dict[str, Problem]
     """The shape is the models' business."""
     problems = refused(keys([5], [None]))
     assert list(problems) == ["session.signing_keys[0]", "session.encryption_keys[0]"]
+
+
+@pytest.mark.parametrize("token", [GOOD, GOOD_BYTES])
+def test_an_admin_token_is_no_key(token: str, refused: Callable[[Raw], dict[str, Problem]]) -> None:
+    """It goes through shells and scripts; a key among them signs anybody in."""
+    admin = {"tokens": [{"name": "ops", "token": token, "scopes": ["revoke"]}]}
+    problems = refused({**keys([GOOD], [GOOD_BYTES]), "admin": admin})
+    assert list(problems) == ["admin.tokens[0].token"]
+    assert "one of the session's keys" in str(problems["admin.tokens[0].token"])
+    assert token not in str(problems["admin.tokens[0].token"])
