@@ -12,6 +12,7 @@ Fields = tuple[tuple[bytes, bytes], ...]
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.([0-9])")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*", re.DOTALL)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
+_MOST_DIGITS = 19  # no longer body is sent
 _CHUNK = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;[^\r\n]*)?")
 
 
@@ -61,7 +62,10 @@ def _read_body(fields: Fields, data: bytes) -> tuple[bytes, bytes] | None:
         return b"", data
     if len(set(lengths)) > 1 or not lengths[0].isdigit():  # 6.3: the same length twice is one
         return None
-    length = int(lengths[0])
+    digits = lengths[0].lstrip(b"0") or b"0"
+    if len(digits) > _MOST_DIGITS:
+        return None
+    length = int(digits)
     return (data[:length], data[length:]) if len(data) >= length else None
 
 

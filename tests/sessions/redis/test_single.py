@@ -141,6 +141,7 @@ async def test_a_deposed_server_is_not_followed(
     told = Told()
     stretch = asyncio.create_task(link.follow(told))
     await until(lambda: told.ages_s)
+    await until(lambda: "cmdstat_role" in own_redis.ask("INFO", "commandstats"))
     marker = marker_name(TAGS[0])  # the successor has all data, so only its role is another
     successor.command("SET", marker, own_redis.ask("GET", marker).strip())
     moving.port = successor.port
