@@ -90,7 +90,8 @@ async def test_one_that_is_alone_goes_too(caplog: pytest.LogCaptureFixture) -> N
     await until(lambda: not leaving.tasks())
     leaving.departures.begin()
     assert leaving.told == [("0", STORE_UNAVAILABLE)]
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    ours = [record for record in caplog.records if record.name.startswith("gateway.")]
+    assert [record.levelname for record in ours] == ["WARNING"], "asyncio tells of slow machines"
 
 
 async def test_where_nothing_is_open_nothing_runs(caplog: pytest.LogCaptureFixture) -> None:
